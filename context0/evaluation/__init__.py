@@ -1,0 +1,1 @@
+"""Measures how well search finds the evidence of questions over recorded conversations."""

@@ -1,0 +1,74 @@
+"""What can go wrong in a store.
+
+StoreError
+├── Unavailable          the store cannot be reached, or broke the connection
+│   └── Timeout          it did not answer within its deadline
+├── NotFound             no such memory in this scope (another owner's looks the same)
+├── Conflict             somebody else changed it first
+├── DimensionMismatch    a vector of another length than the store holds
+├── InvalidVector        a vector that is not finite or is zero
+├── InvalidCursor        a cursor that is forged, foreign, stale or of another query
+├── InvalidFilter        a filter with an unknown field, operator or value
+├── Full                 no space left: nothing was written
+└── Incompatible         not a database, or one of a newer schema: left untouched
+"""
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """The root. `code` is stable and meant for programs; the message says what to do next."""
+
+    code: ClassVar[str] = "store_error"
+
+
+class Unavailable(StoreError):  # noqa: N818 - the tree's names are the design's
+    code = "store_unavailable"
+
+
+class Timeout(Unavailable):
+    code = "store_timeout"
+
+
+class NotFound(StoreError):  # noqa: N818
+    code = "not_found"
+
+    def __init__(self, memory_id: str) -> None:
+        super().__init__(f"no memory {memory_id!r} here; it may have been deleted, or the id is wrong")
+        self.memory_id = memory_id
+
+
+class Conflict(StoreError):  # noqa: N818
+    code = "conflict"
+
+
+class DimensionMismatch(StoreError):  # noqa: N818
+    code = "dimension_mismatch"
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(
+            f"the store holds vectors of {expected} dimensions, this one has {got}; "
+            "use the model that the store was filled with, or run `context0 reindex`"
+        )
+        self.expected = expected
+        self.got = got
+
+
+class InvalidVector(StoreError, ValueError):  # noqa: N818
+    code = "invalid_vector"
+
+
+class InvalidCursor(StoreError, ValueError):  # noqa: N818
+    code = "invalid_cursor"
+
+
+class InvalidFilter(StoreError, ValueError):  # noqa: N818
+    code = "invalid_filter"
+
+
+class Full(StoreError):  # noqa: N818
+    code = "store_full"
+
+
+class Incompatible(StoreError):  # noqa: N818
+    code = "store_incompatible"

@@ -1,0 +1,214 @@
+"""The records that cross the line between the stores and everything above: frozen, without behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Literal, NamedTuple, NewType, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+T = TypeVar("T")
+MemoryId = NewType("MemoryId", str)
+FloatVector = npt.NDArray[np.float32]
+FloatMatrix = npt.NDArray[np.float32]
+
+MemoryType = Literal["semantic", "episodic", "procedural", "emotional", "preference", "working"]
+IndexStatus = Literal["pending", "done", "failed"]
+HistoryEvent = Literal["added", "updated"]
+IndexName = Literal["keyword", "graph"]
+Metadata = Mapping[str, Any]
+"""JSON data that the caller attached; validated at the edge, kept as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Whose memories an operation may see: every read and write carries one."""
+
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexState:
+    """How far the indexes outside the document are. `generation` grows with each change of the content;
+    work done for an older generation is stale and must have no effect."""
+
+    state: IndexStatus = "done"
+    generation: int = 1
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a memory comes from."""
+
+    session_id: str | None = None
+    message_id: str | None = None
+    agent: str | None = None
+    trust: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One remembered text, as people and programs see it. Times are aware UTC in whole milliseconds.
+
+    `occurred_at` is when it was said or happened, `created_at` when it was stored. `session_seq` orders the
+    memories of one session by arrival: it grows, and has gaps. `version` counts the changes, from 1.
+    `importance` and `confidence` lie in [0, 1].
+    """
+
+    id: MemoryId
+    user_id: str
+    content: str
+    created_at: datetime
+    updated_at: datetime
+    memory_type: MemoryType = "semantic"
+    speaker: str | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    session_seq: int = 0
+    tags: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()
+    summary: str | None = None
+    importance: float = 0.5
+    confidence: float = 1.0
+    occurred_at: datetime | None = None
+    valid_from: datetime | None = None
+    invalid_at: datetime | None = None
+    superseded_by: MemoryId | None = None
+    expires_at: datetime | None = None
+    content_hash: str = ""
+    embedding_model: str | None = None
+    index: IndexState = field(default_factory=IndexState)
+    provenance: Provenance = field(default_factory=Provenance)
+    metadata: Metadata = field(default_factory=dict)
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A bi-temporal edge between two entity keys, read from one memory.
+
+    True in the world in [valid_from, invalid_at); known to us in [created_at, retired_at). None is open.
+    """
+
+    source: str
+    relation: str
+    target: str
+    created_at: datetime
+    valid_from: datetime | None = None
+    invalid_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A memory together with everything that its indexes are made of: what a document store writes.
+
+    dedupe_key: unique among the owner's live memories; the same key twice is the same memory.
+    keywords: analysed words (stemmed, in order, with repeats) for the store's keyword index.
+    terms, entity_terms: the same words, and the entity keys, as 32-bit hashes, little-endian uint32.
+    embedding: float32 little-endian, unit length, or None while pending.
+    """
+
+    memory: Memory
+    dedupe_key: str
+    keywords: tuple[str, ...] = ()
+    terms: bytes = b""
+    entity_terms: bytes = b""
+    relations: tuple[Relation, ...] = ()
+    embedding: bytes | None = None
+
+
+class IndexRow(NamedTuple):
+    """What the in-memory index of an owner keeps of one memory. Times are milliseconds since 1970, UTC."""
+
+    id: str
+    version: int
+    live: bool
+    updated_ms: int
+    created_ms: int
+    occurred_ms: int | None
+    expires_ms: int | None
+    session_id: str | None
+    session_seq: int
+    speaker: str | None
+    memory_type: str
+    terms: bytes
+    entity_terms: bytes
+    embedding: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A vector to index: float32, shape (dimension,), unit length."""
+
+    id: MemoryId
+    vector: FloatVector
+
+
+class Hit(NamedTuple):
+    """One candidate of a search arm; text is fetched separately, by `get_many` with the scope."""
+
+    id: MemoryId
+    score: float
+
+
+class Keyset(NamedTuple):
+    """The last row of a page: (created_at in ms, id)."""
+
+    created_ms: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeWindow:
+    """A half-open interval [since, until); None is open."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One version of a memory's content; versions count from 1, the current one is the last."""
+
+    memory_id: MemoryId
+    version: int
+    event: HistoryEvent
+    content: str
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingWork:
+    """A memory whose indexes are behind: a document to embed and index, or a tombstone to clean up after."""
+
+    scope: Scope
+    id: MemoryId
+    generation: int
+    attempts: int
+    deleted: bool
+    content: str
+    embedding: bytes | None
+
+
+class IndexMark(NamedTuple):
+    """The outcome of one piece of index work, valid only while the memory still has this generation."""
+
+    id: MemoryId
+    generation: int
+    state: IndexStatus
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    embedding: bytes | None = None
+    embedding_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a listing, and the cursor of the next or None at the end."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None = None

@@ -1,0 +1,1 @@
+"""The embedded default: documents, keyword index and graph in one SQLite file."""

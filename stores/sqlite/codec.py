@@ -1,0 +1,140 @@
+"""Memories to rows and back: pure. Fields that queries use have a column, the others share one JSON text."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from stores.records import Document, IndexState, Memory, MemoryId, Provenance, Relation
+
+COLUMNS: Final = (
+    "id", "content", "memory_type", "speaker", "agent_id", "session_id", "session_seq", "importance", "confidence",
+    "created_ms", "updated_ms", "occurred_ms", "expires_ms", "version", "embedding_model", "index_state", "generation",
+    "attempts", "next_attempt_ms", "body",
+)  # fmt: skip
+SELECT: Final = ", ".join(f"m.{name}" for name in COLUMNS)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return whole milliseconds since 1970, exactly."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def to_ms_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MILLISECOND
+
+
+def from_ms(value: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def from_ms_or_none(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(milliseconds=value)
+
+
+def encode(document: Document) -> tuple[Any, ...]:
+    """Return the values for COLUMNS, followed by (dedupe_key, event_ms)."""
+    memory = document.memory
+    created, occurred = to_ms(memory.created_at), to_ms_or_none(memory.occurred_at)
+    return (
+        memory.id,
+        memory.content,
+        memory.memory_type,
+        memory.speaker,
+        memory.agent_id,
+        memory.session_id,
+        memory.session_seq,
+        memory.importance,
+        memory.confidence,
+        created,
+        to_ms(memory.updated_at),
+        occurred,
+        to_ms_or_none(memory.expires_at),
+        memory.version,
+        memory.embedding_model,
+        memory.index.state,
+        memory.index.generation,
+        memory.index.attempts,
+        to_ms_or_none(memory.index.next_attempt_at) or 0,
+        _encode_body(memory),
+        document.dedupe_key,
+        created if occurred is None else occurred,
+    )
+
+
+def _encode_body(memory: Memory) -> str:
+    body: dict[str, Any] = {"hash": memory.content_hash, "tags": memory.tags, "entities": memory.entities}
+    if memory.metadata:
+        body["metadata"] = memory.metadata
+    if memory.summary is not None:
+        body["summary"] = memory.summary
+    if memory.valid_from is not None or memory.invalid_at is not None:
+        body["valid"] = [to_ms_or_none(memory.valid_from), to_ms_or_none(memory.invalid_at)]
+    if memory.superseded_by is not None:
+        body["superseded_by"] = memory.superseded_by
+    source = memory.provenance
+    if source != _NOWHERE:
+        body["provenance"] = [source.session_id, source.message_id, source.agent, source.trust]
+    return orjson.dumps(body).decode()
+
+
+_NOWHERE: Final = Provenance()
+
+
+def decode(row: tuple[Any, ...], owner: str) -> Memory:
+    """Return the memory of a row of COLUMNS."""
+    body: dict[str, Any] = orjson.loads(row[19])
+    valid_from, invalid_at = body.get("valid", (None, None))
+    return Memory(
+        id=MemoryId(row[0]),
+        user_id=owner,
+        content=row[1],
+        memory_type=row[2],
+        speaker=row[3],
+        agent_id=row[4],
+        session_id=row[5],
+        session_seq=row[6],
+        importance=row[7],
+        confidence=row[8],
+        created_at=from_ms(row[9]),
+        updated_at=from_ms(row[10]),
+        occurred_at=from_ms_or_none(row[11]),
+        expires_at=from_ms_or_none(row[12]),
+        version=row[13],
+        embedding_model=row[14],
+        index=IndexState(
+            state=row[15], generation=row[16], attempts=row[17], next_attempt_at=from_ms_or_none(row[18] or None)
+        ),
+        content_hash=body["hash"],
+        tags=tuple(body["tags"]),
+        entities=tuple(body["entities"]),
+        metadata=body.get("metadata", {}),
+        summary=body.get("summary"),
+        valid_from=from_ms_or_none(valid_from),
+        invalid_at=from_ms_or_none(invalid_at),
+        superseded_by=body.get("superseded_by"),
+        provenance=_provenance(body.get("provenance")),
+    )
+
+
+def _provenance(values: list[Any] | None) -> Provenance:
+    if values is None:
+        return _NOWHERE
+    session_id, message_id, agent, trust = values
+    return Provenance(session_id=session_id, message_id=message_id, agent=agent, trust=trust)
+
+
+def encode_relation(relation: Relation) -> tuple[Any, ...]:
+    """Return (source, relation, target, created_ms, valid_ms, invalid_ms, retired_ms)."""
+    return (
+        relation.source,
+        relation.relation,
+        relation.target,
+        to_ms(relation.created_at),
+        to_ms_or_none(relation.valid_from),
+        to_ms_or_none(relation.invalid_at),
+        to_ms_or_none(relation.retired_at),
+    )

@@ -1,0 +1,211 @@
+"""The connections to one SQLite file: one writer with group commit, readers beside it, nothing on the event loop."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import apsw
+import apsw.aio
+
+from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
+from stores.sqlite.schema import migrate, refuse_foreign_file
+
+T = TypeVar("T")
+Work = Callable[[apsw.Connection], T]
+Synchronous = Literal["FULL", "NORMAL"]
+
+_MAX_BATCH: Final = 512
+_BUSY_MS: Final = 5_000
+
+
+class SqliteDatabase:
+    """Runs functions against the file, each whole in the thread of one connection.
+
+    path: the file, created with its folder if missing, readable by its owner only.
+    synchronous: FULL makes every acknowledged write survive a power cut, NORMAL only a crash of the process.
+    readers: connections for reading; they see the last commit and never wait for the writer.
+    Writes that are waiting together share one transaction and one fsync; each is whole or not there at all.
+    """
+
+    def __init__(self, path: str | Path, *, synchronous: Synchronous = "FULL", readers: int = 2) -> None:
+        self.path = Path(path)
+        self.synchronous = synchronous
+        self._reader_count = readers
+        self._writer: Any = None  # apsw.AsyncConnection, which is not generic over what it runs
+        self._readers: list[Any] = []
+        self._next_reader: itertools.cycle[Any] = itertools.cycle(())
+        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the file, creating or migrating it. Raises Unavailable, or Incompatible with the file untouched."""
+        if self._writer is not None:
+            return
+        try:
+            await asyncio.to_thread(self._prepare_path)
+            self._writer = await self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+            await self._writer.async_run(_set_up_writer, self._writer, self.synchronous)
+            for _ in range(self._reader_count):
+                reader = await self._connect(apsw.SQLITE_OPEN_READONLY)
+                await reader.async_run(_set_up_reader, reader)
+                self._readers.append(reader)
+            self._next_reader = itertools.cycle(self._readers)
+        except (apsw.Error, OSError) as exc:
+            await self.aclose()
+            raise translate(exc, self.path) from exc
+        except StoreError:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Finish the waiting writes, then close. Harmless when closed."""
+        if self._draining is not None:
+            await self._draining
+        writer, self._writer = self._writer, None
+        readers, self._readers = self._readers, []
+        for connection in (*readers, writer):
+            if connection is not None:
+                await connection.aclose()
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a reader. One thread hop."""
+        if not self._readers:
+            raise Unavailable(f"{self.path} is not open")
+        connection = next(self._next_reader)
+        try:
+            result: T = await connection.async_run(work, connection)
+        except apsw.Error as exc:
+            raise translate(exc, self.path) from exc
+        return result
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` inside a transaction and return when it is durable.
+
+        Atomic, but not repeatable by itself: a failure inside `work` undoes only that work.
+        """
+        if self._writer is None:
+            raise Unavailable(f"{self.path} is not open")
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, outcome))
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(), name="sqlite-writer")
+        return await outcome
+
+    async def forget_old_pages(self) -> None:
+        """Move the log into the file and empty it, so that no deleted byte stays in it."""
+        await self._writer.async_run(_truncate_log, self._writer)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+                await self._commit(batch)
+        finally:
+            self._draining = None
+
+    async def _commit(self, batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+        works = [work for work, _ in batch]
+        try:
+            outcomes = await self._writer.async_run(_run_together, self._writer, works)
+        except BaseException as exc:
+            failure = translate(exc, self.path) if isinstance(exc, apsw.Error) else exc
+            for _, waiter in batch:
+                if not waiter.done():
+                    waiter.set_exception(failure)
+            if isinstance(exc, apsw.Error):
+                return
+            raise
+        for (_, waiter), outcome in zip(batch, outcomes, strict=True):
+            if waiter.done():
+                continue
+            if isinstance(outcome, Exception):
+                waiter.set_exception(self._explained(outcome))
+            else:
+                waiter.set_result(outcome)
+
+    def _explained(self, failure: Exception) -> Exception:
+        if not isinstance(failure, apsw.Error):
+            return failure
+        explained = translate(failure, self.path)
+        explained.__cause__ = failure
+        return explained
+
+    async def _connect(self, flags: int) -> Any:
+        with apsw.aio.contextvar_set(apsw.async_controller, apsw.aio.AsyncIO):
+            return await apsw.Connection.as_async(str(self.path), flags=flags)
+
+    def _prepare_path(self) -> None:
+        refuse_foreign_file(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.path.touch(mode=0o600)
+
+
+def _set_up_writer(connection: apsw.Connection, synchronous: Synchronous) -> None:
+    connection.set_busy_timeout(_BUSY_MS)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", synchronous)
+    connection.pragma("secure_delete", True)
+    connection.pragma("wal_autocheckpoint", 4_000)
+    connection.pragma("cache_size", -32_000)
+    migrate(connection)
+
+
+def _set_up_reader(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(_BUSY_MS)
+    connection.pragma("wal_autocheckpoint", 0)
+    connection.pragma("query_only", True)
+
+
+def _truncate_log(connection: apsw.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _run_together(connection: apsw.Connection, works: Sequence[Work[Any]]) -> list[Any]:
+    """Run `works` in one transaction; a work that fails leaves its exception in its place and no trace in the file."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes = [_run_alone(connection, work) for work in works]
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(apsw.Error):  # SQLite has rolled back already, when the disk is full or broken
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _run_alone(connection: apsw.Connection, work: Work[Any]) -> Any:
+    connection.execute("SAVEPOINT work")
+    try:
+        outcome = work(connection)
+    except (apsw.FullError, apsw.IOError, apsw.CorruptError):
+        raise  # the transaction as a whole is lost
+    except Exception as exc:  # noqa: BLE001 - handed to the caller who is waiting for this work
+        connection.execute("ROLLBACK TO work")
+        outcome = exc
+    connection.execute("RELEASE work")
+    return outcome
+
+
+def translate(exc: Exception, path: Path) -> StoreError:
+    """Return our error for one of the driver's: the only place that knows them."""
+    match exc:
+        case apsw.BusyError() | apsw.LockedError():
+            return Timeout(f"{path} was locked by another process for {_BUSY_MS} ms; try again")
+        case apsw.FullError():
+            return Full(f"no space left for {path}; nothing was written, free space and try again")
+        case apsw.NotADBError():
+            return Incompatible(f"{path} is not an SQLite database; it was left as it is, choose another path")
+        case apsw.CorruptError():
+            return Unavailable(f"{path} is damaged; restore a backup, or look at `context0 doctor`")
+        case apsw.ConstraintError():
+            return Conflict("another memory was written with the same identity at the same time; read and try again")
+        case apsw.ReadOnlyError() | apsw.PermissionsError() | PermissionError():
+            return Unavailable(f"{path} cannot be written; check its permissions")
+        case apsw.CantOpenError() | OSError():
+            return Unavailable(f"{path} cannot be opened; check the folder and its permissions")
+        case _:
+            return Unavailable(f"{path}: {type(exc).__name__}; look at `context0 doctor`")

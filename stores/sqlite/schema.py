@@ -1,0 +1,151 @@
+"""The tables of a Context0 file, and how an older file becomes a current one.
+
+An owner's rows lie in one range of row numbers: row = owner_no * 2^32 + n. So every scan, and every keyword query, can
+seek to its owner and costs what the owner has, not what the file has. Owner numbers are never used twice.
+"""
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from stores.errors import Incompatible
+
+APPLICATION_ID: Final = 0x43545830  # "CTX0"
+ROWS_PER_OWNER: Final = 1 << 32
+
+_VERSION_1: Final = """
+CREATE TABLE owners (
+    owner_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner    TEXT NOT NULL UNIQUE,
+    next_n   INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE memories (
+    row              INTEGER PRIMARY KEY,
+    id               TEXT NOT NULL UNIQUE,
+    owner_no         INTEGER NOT NULL,
+    dedupe_key       TEXT,
+    content          TEXT NOT NULL,
+    memory_type      TEXT NOT NULL,
+    speaker          TEXT,
+    agent_id         TEXT,
+    session_id       TEXT,
+    session_seq      INTEGER NOT NULL,
+    importance       REAL NOT NULL,
+    confidence       REAL NOT NULL,
+    created_ms       INTEGER NOT NULL,
+    updated_ms       INTEGER NOT NULL,
+    occurred_ms      INTEGER,
+    event_ms         INTEGER NOT NULL,
+    expires_ms       INTEGER,
+    deleted_ms       INTEGER,
+    version          INTEGER NOT NULL,
+    embedding_model  TEXT,
+    index_state      TEXT NOT NULL,
+    generation       INTEGER NOT NULL,
+    attempts         INTEGER NOT NULL,
+    next_attempt_ms  INTEGER NOT NULL,
+    body             TEXT NOT NULL
+) STRICT;
+CREATE INDEX memories_newest ON memories (owner_no, created_ms, id) WHERE deleted_ms IS NULL;
+CREATE INDEX memories_event ON memories (owner_no, event_ms) WHERE deleted_ms IS NULL;
+CREATE INDEX memories_updated ON memories (owner_no, updated_ms);
+CREATE UNIQUE INDEX memories_dedupe ON memories (owner_no, dedupe_key) WHERE dedupe_key IS NOT NULL;
+CREATE INDEX memories_pending ON memories (next_attempt_ms) WHERE index_state = 'pending';
+CREATE INDEX memories_expires ON memories (expires_ms) WHERE expires_ms IS NOT NULL AND deleted_ms IS NULL;
+
+CREATE TABLE memory_index (
+    row          INTEGER PRIMARY KEY,
+    terms        BLOB NOT NULL,
+    entity_terms BLOB NOT NULL,
+    embedding    BLOB
+) STRICT;
+
+CREATE VIRTUAL TABLE memory_words USING fts5(words, content='', contentless_delete=1, tokenize='unicode61');
+INSERT INTO memory_words(memory_words, rank) VALUES ('secure-delete', 1);
+
+CREATE TABLE relations (
+    owner_no    INTEGER NOT NULL,
+    memory_row  INTEGER NOT NULL,
+    source      TEXT NOT NULL,
+    relation    TEXT NOT NULL,
+    target      TEXT NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    valid_ms    INTEGER,
+    invalid_ms  INTEGER,
+    retired_ms  INTEGER
+) STRICT;
+CREATE INDEX relations_memory ON relations (memory_row);
+CREATE INDEX relations_source ON relations (owner_no, source);
+CREATE INDEX relations_target ON relations (owner_no, target);
+
+CREATE TABLE history (
+    memory_row  INTEGER NOT NULL,
+    version     INTEGER NOT NULL,
+    content     TEXT NOT NULL,
+    changed_ms  INTEGER NOT NULL,
+    PRIMARY KEY (memory_row, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[Sequence[str]] = (_VERSION_1,)
+"""MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+
+def refuse_foreign_file(path: Path) -> None:
+    """Raise Incompatible for a file that is no database, not ours or of a newer schema, by reading its header only."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    if not path.is_file():
+        raise Incompatible(f"{path} is not a file; name a file for the store")
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise Incompatible(f"{path} is not an SQLite database; it was left as it is, choose another path")
+    (version,) = struct.unpack(">I", header[60:64])
+    (application,) = struct.unpack(">I", header[68:72])
+    _check(str(path), application, version)
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Create or bring up to date the tables, in one transaction; a current file is only read. Raises Incompatible."""
+    if _version(connection) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        for step in MIGRATIONS[_version(connection) :]:
+            connection.execute(step)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the header must tell the version by itself
+
+
+def _version(connection: apsw.Connection) -> int:
+    application, version = connection.pragma("application_id"), connection.pragma("user_version")
+    if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
+        application = -1
+    _check(connection.filename, application, version)
+    return int(version)
+
+
+def _check(path: str, application: int, version: int) -> None:
+    if application not in (0, APPLICATION_ID):
+        raise Incompatible(f"{path} is a database of another program; it was left as it is, choose another path")
+    if version > SCHEMA_VERSION:
+        raise Incompatible(
+            f"{path} has schema {version}, this Context0 knows {SCHEMA_VERSION}; it was left as it is, upgrade Context0"
+        )
