@@ -23,7 +23,7 @@ class Context0Error(Exception):
     code: ClassVar[str] = "context0_error"
 
 
-class InvalidInput(Context0Error, ValueError):  # noqa: N818 - named for what it says to the caller
+class InvalidInput(Context0Error, ValueError):
     code = "invalid_input"
 
     def __init__(self, field: str, message: str) -> None:
@@ -35,11 +35,11 @@ class ConfigurationError(Context0Error):
     code = "configuration"
 
 
-class IdempotencyMismatch(Context0Error):  # noqa: N818
+class IdempotencyMismatch(Context0Error):
     code = "idempotency_mismatch"
 
 
-class SearchUnavailable(Context0Error):  # noqa: N818
+class SearchUnavailable(Context0Error):
     """Every arm failed; `failures` maps the arm's name to what happened."""
 
     code = "search_unavailable"
@@ -50,7 +50,7 @@ class SearchUnavailable(Context0Error):  # noqa: N818
         self.failures = failures
 
 
-class EngineClosed(Context0Error):  # noqa: N818
+class EngineClosed(Context0Error):
     code = "engine_closed"
 
 

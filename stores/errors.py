@@ -22,7 +22,7 @@ class StoreError(Exception):
     code: ClassVar[str] = "store_error"
 
 
-class Unavailable(StoreError):  # noqa: N818 - the tree's names are the design's
+class Unavailable(StoreError):
     code = "store_unavailable"
 
 
@@ -30,7 +30,7 @@ class Timeout(Unavailable):
     code = "store_timeout"
 
 
-class NotFound(StoreError):  # noqa: N818
+class NotFound(StoreError):
     code = "not_found"
 
     def __init__(self, memory_id: str) -> None:
@@ -38,11 +38,11 @@ class NotFound(StoreError):  # noqa: N818
         self.memory_id = memory_id
 
 
-class Conflict(StoreError):  # noqa: N818
+class Conflict(StoreError):
     code = "conflict"
 
 
-class DimensionMismatch(StoreError):  # noqa: N818
+class DimensionMismatch(StoreError):
     code = "dimension_mismatch"
 
     def __init__(self, expected: int, got: int) -> None:
@@ -54,21 +54,21 @@ class DimensionMismatch(StoreError):  # noqa: N818
         self.got = got
 
 
-class InvalidVector(StoreError, ValueError):  # noqa: N818
+class InvalidVector(StoreError, ValueError):
     code = "invalid_vector"
 
 
-class InvalidCursor(StoreError, ValueError):  # noqa: N818
+class InvalidCursor(StoreError, ValueError):
     code = "invalid_cursor"
 
 
-class InvalidFilter(StoreError, ValueError):  # noqa: N818
+class InvalidFilter(StoreError, ValueError):
     code = "invalid_filter"
 
 
-class Full(StoreError):  # noqa: N818
+class Full(StoreError):
     code = "store_full"
 
 
-class Incompatible(StoreError):  # noqa: N818
+class Incompatible(StoreError):
     code = "store_incompatible"

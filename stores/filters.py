@@ -249,8 +249,10 @@ def _holds(condition: Compare, actual: object) -> bool:
             if isinstance(actual, str) and isinstance(condition.value, str):
                 return condition.value in actual
             return isinstance(actual, list | tuple) and any(_equal(member, condition.value) for member in actual)
-    return not isinstance(actual, list | tuple) and _same_kind(actual, condition.value) and _ORDER[condition.op](
-        actual, condition.value
+    return (
+        not isinstance(actual, list | tuple)
+        and _same_kind(actual, condition.value)
+        and _ORDER[condition.op](actual, condition.value)
     )
 
 

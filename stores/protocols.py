@@ -66,7 +66,7 @@ class DocumentStore(Protocol):
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         """Return the memories among `ids` (0..1,000) that exist, in the order of `ids`. One round trip."""
 
-    async def list(
+    async def list_page(
         self, *, scope: Scope, limit: int, after: Keyset | None = None, where: Filter | None = None, now: datetime
     ) -> list[Memory]:
         """Return up to `limit` (1..1,001) memories, newest first by (created_at, id), after the keyset.
@@ -140,15 +140,17 @@ class DocumentStore(Protocol):
         Scores fall from 1 with the rank. One round trip.
         """
 
-    def scan(self, *, scope: Scope, since: datetime | None = None, vectors: bool = True) -> AsyncIterator[list[IndexRow]]:
+    def scan(
+        self, *, scope: Scope, since: datetime | None = None, vectors: bool = True
+    ) -> AsyncIterator[list[IndexRow]]:
         """Yield what the in-memory index of an owner is made of, in batches, in order of arrival.
 
-        since: only rows changed at or after it, with tombstones (`live` False); without it, live rows only. Expired rows
-        come too, with their `expires_ms`. vectors=False leaves the embeddings out.
+        since: only rows changed at or after it, with tombstones (`live` False); without it, live rows only. Expired
+        rows come too, with their `expires_ms`. vectors=False leaves the embeddings out.
         """
 
     def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
-        """Yield the live memories of one owner, or of all, in batches: for `reindex` and export, never for a request."""
+        """Yield the live memories of one owner, or of all, in batches: for `reindex` and export."""
 
     async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
         """Return work of any owner that is due: state pending and next_attempt_at not after now. Oldest first."""

@@ -7,12 +7,11 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from context0.errors import InvalidInput
 
@@ -76,7 +75,7 @@ def read_conversations(path: Path) -> Iterator[Conversation]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[IO[bytes]]:
+def _readable(path: Path) -> Iterator[Iterable[bytes]]:
     try:
         with path.open("rb") as raw:
             zipped = raw.read(2) == GZIP_MAGIC
@@ -90,7 +89,7 @@ def _readable(path: Path) -> Iterator[IO[bytes]]:
 def _parse_line(line: bytes, *, where: str) -> Conversation:
     try:
         value = json.loads(line.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise _bad(where, f"is not JSON in UTF-8 ({exc})") from exc
     record = _Record(value, where)
     turns = tuple(_turn(part) for part in record.records("turns"))
@@ -159,9 +158,9 @@ class _Record:
         value = self.text(name)
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError as exc:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError) as exc:
             raise _bad(self._where, f"{name!r} must be an ISO date, not {value!r:.80}") from exc
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
     def records(self, name: str) -> Iterator["_Record"]:
         value = self._fields.get(name)

@@ -37,7 +37,8 @@ def hit_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
 def ndcg_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
     """Return DCG@k / IDCG@k with binary gains, in [0, 1].
 
-    DCG@k = Σ over relevant ids at rank r ≤ k of 1 / log2(r + 1); IDCG@k is that sum with all of min(|relevant|, k) first.
+    DCG@k = Σ over relevant ids at rank r ≤ k of 1 / log2(r + 1); IDCG@k is that sum when the first
+    min(|relevant|, k) ids are all relevant.
     """
     _need_relevant(relevant)
     wanted = set(relevant)

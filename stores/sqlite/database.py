@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import queue
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -134,14 +136,29 @@ class SqliteDatabase:
         return explained
 
     async def _connect(self, flags: int) -> Any:
-        with apsw.aio.contextvar_set(apsw.async_controller, apsw.aio.AsyncIO):
+        token = apsw.async_controller.set(_DaemonController)  # type: ignore[arg-type]  # apsw's stub omits self
+        try:
             return await apsw.Connection.as_async(str(self.path), flags=flags)
+        finally:
+            apsw.async_controller.reset(token)
 
     def _prepare_path(self) -> None:
         refuse_foreign_file(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(mode=0o600)
+
+
+class _DaemonController(apsw.aio.AsyncIO):
+    """apsw's asyncio controller, whose thread does not keep a process alive that forgot to close the store.
+
+    A write that is cut off then was not acknowledged, and the log undoes it, as after kill -9.
+    """
+
+    def __init__(self) -> None:
+        self.queue = queue.SimpleQueue()
+        self.loop = asyncio.get_running_loop()
+        threading.Thread(name="context0-sqlite", target=self.worker_thread_run, daemon=True).start()
 
 
 def _set_up_writer(connection: apsw.Connection, synchronous: Synchronous) -> None:

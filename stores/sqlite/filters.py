@@ -81,10 +81,14 @@ def _on_json(condition: Compare) -> tuple[str, list[Any]]:
 
 
 def _any_of(kind: str, value: str, wanted: tuple[Scalar, ...]) -> str:
-    return "(" + " OR ".join(
-        _type_test(kind, item) if isinstance(item, bool) else f"({_type_test(kind, item)} AND {value} = ?)"
-        for item in wanted
-    ) + ")"
+    return (
+        "("
+        + " OR ".join(
+            _type_test(kind, item) if isinstance(item, bool) else f"({_type_test(kind, item)} AND {value} = ?)"
+            for item in wanted
+        )
+        + ")"
+    )
 
 
 def _type_test(kind: str, value: Scalar) -> str:

@@ -2,6 +2,9 @@
 
 An owner's rows lie in one range of row numbers: row = owner_no * 2^32 + n. So every scan, and every keyword query, can
 seek to its owner and costs what the owner has, not what the file has. Owner numbers are never used twice.
+
+The keyword index holds the 32-bit hashes of the analysed words, as eight hexadecimal digits, not the words: FTS5 keeps
+a few terms as separators inside its own tables after their rows are deleted, and what was erased must not stay there.
 """
 
 import struct

@@ -1,0 +1,1 @@
+"""A sample conversation with questions, and a tour of the engine over it."""

@@ -1,0 +1,1 @@
+"""What measures the peers: data set, worker processes, schedule, thresholds and tables."""

@@ -1,0 +1,75 @@
+"""Listeners for the driver's commands: a log of the slow ones, and a count of all."""
+
+import logging
+from collections import Counter
+from typing import Any, Final
+
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+log: Final = logging.getLogger(__name__)
+
+_HOUSEKEEPING: Final = frozenset({"endSessions", "killCursors"})
+
+
+class SlowCommandLog(CommandListener):
+    """Logs `mongo.slow_command` with command, collection, ms and outcome; never a filter, a document or an error text."""
+
+    def __init__(self, threshold_ms: float) -> None:
+        self._threshold_us = threshold_ms * 1000
+        self._collections: dict[int, str] = {}
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self._collections[event.request_id] = collection_of(event)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        self._finish(event, "succeeded")
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        self._finish(event, "failed")
+
+    def _finish(self, event: CommandSucceededEvent | CommandFailedEvent, outcome: str) -> None:
+        collection = self._collections.pop(event.request_id, "")
+        if event.duration_micros >= self._threshold_us:
+            fields = {
+                "command": event.command_name,
+                "collection": collection,
+                "ms": round(event.duration_micros / 1000, 1),
+                "outcome": outcome,
+            }
+            log.warning("mongo.slow_command", extra=fields)
+
+
+class CommandCounter(CommandListener):
+    """Counts the commands that were sent, for benchmarks and tests; housekeeping of the driver is left out.
+
+    `sent` holds (command, collection, body) in order; bodies hold what callers sent, so never log them.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, dict[str, Any]]] = []
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.sent]
+
+    def totals(self) -> dict[str, int]:
+        return dict(Counter(self.names))
+
+    def reset(self) -> None:
+        self.sent.clear()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name not in _HOUSEKEEPING:
+            self.sent.append((event.command_name, collection_of(event), dict(event.command)))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Counted when it started."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Counted when it started."""
+
+
+def collection_of(event: CommandStartedEvent) -> str:
+    """Return the collection that a command is about, or nothing."""
+    target = event.command.get("collection" if event.command_name == "getMore" else event.command_name)
+    return target if isinstance(target, str) else ""

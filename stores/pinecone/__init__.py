@@ -1,0 +1,1 @@
+"""Vectors in a Pinecone index, over the official asyncio client."""

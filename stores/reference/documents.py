@@ -1,0 +1,316 @@
+"""The document store over dicts: what the protocol means, in the fewest words.
+
+Rows that have expired stay until they are deleted, tombstones until they are purged or erased, as on every backend.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from stores.errors import Conflict, NotFound
+from stores.filters import Filter, matches
+from stores.records import (
+    Document,
+    HistoryEntry,
+    Hit,
+    IndexMark,
+    IndexName,
+    IndexRow,
+    IndexState,
+    Keyset,
+    Memory,
+    MemoryId,
+    PendingWork,
+    Relation,
+    Scope,
+    TimeWindow,
+)
+from stores.reference.bm25 import rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What is stored of one memory: its document, its versions before, and whether it is more than a tombstone."""
+
+    document: Document
+    past: tuple[HistoryEntry, ...] = ()
+    live: bool = True
+
+    @property
+    def memory(self) -> Memory:
+        return self.document.memory
+
+    def expired(self, now: datetime) -> bool:
+        return self.memory.expires_at is not None and self.memory.expires_at <= now
+
+    def visible(self, now: datetime) -> bool:
+        return self.live and not self.expired(now)
+
+    def current(self) -> HistoryEntry:
+        return HistoryEntry(
+            memory_id=self.memory.id,
+            version=self.memory.version,
+            event="updated" if self.past else "added",
+            content=self.memory.content,
+            changed_at=self.memory.updated_at,
+        )
+
+
+class ReferenceDocuments:
+    """A DocumentStore whose rows live in `rows[owner][id]` and whose relations live in `relations[owner][id]`."""
+
+    name = "reference"
+    covers: frozenset[IndexName] = frozenset({"keyword", "graph"})
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[MemoryId, Row]] = {}
+        self.relations: dict[str, dict[MemoryId, tuple[Relation, ...]]] = {}
+        self._meta: dict[str, bytes] = {}
+
+    async def open(self) -> None:
+        """Nothing to connect to."""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    async def ping(self) -> None:
+        """Always there."""
+
+    async def put_many(self, documents: Sequence[Document], *, scope: Scope, now: datetime) -> list[Memory]:
+        return [self._put(document, scope, now) for document in documents]
+
+    async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
+        found = {row.memory.id: row.memory for row in self._visible(scope, now)}
+        return [found[memory_id] for memory_id in ids if memory_id in found]
+
+    async def list_page(
+        self, *, scope: Scope, limit: int, after: Keyset | None = None, where: Filter | None = None, now: datetime
+    ) -> list[Memory]:
+        found = [row.memory for row in self._visible(scope, now) if where is None or matches(where, row.memory)]
+        found.sort(key=_keyset, reverse=True)
+        return [memory for memory in found if after is None or _keyset(memory) < after][:limit]
+
+    async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
+        return [row.memory.id for row in self._visible(scope, now) if matches(where, row.memory)]
+
+    async def update(self, document: Document, *, scope: Scope, expected_version: int, now: datetime) -> None:
+        memory_id = document.memory.id
+        row = self._of(scope).get(memory_id)
+        if row is None or not row.visible(now):
+            raise NotFound(memory_id)
+        if row.memory.version != expected_version:
+            raise Conflict(f"{memory_id} is at version {row.memory.version} by now; read it again and try again")
+        if self._holder(document.dedupe_key, scope, now) not in (None, row):
+            raise Conflict(f"another memory says what {memory_id} would say; keep that one")
+        self._write(Row(document=document, past=(*row.past, row.current())), scope)
+
+    async def delete(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> bool:
+        row = self._of(scope).get(memory_id)
+        if row is None or not row.live:
+            return False
+        self._write(Row(document=_tombstone(row.memory, now), live=False), scope)
+        return True
+
+    async def purge(self, ids: Collection[MemoryId], *, scope: Scope) -> int:
+        rows = self._of(scope)
+        dead = [memory_id for memory_id in set(ids) if memory_id in rows and not rows[memory_id].live]
+        for memory_id in dead:
+            del rows[memory_id]
+            self.relations[scope.owner].pop(memory_id, None)
+        return len(dead)
+
+    async def history(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> list[HistoryEntry]:
+        row = self._of(scope).get(memory_id)
+        if row is None or not row.visible(now):
+            raise NotFound(memory_id)
+        return [*row.past, row.current()]
+
+    async def erase(self, scope: Scope) -> dict[str, int]:
+        counts = await self.count(scope)
+        self.rows.pop(scope.owner, None)
+        self.relations.pop(scope.owner, None)
+        return counts
+
+    async def count(self, scope: Scope) -> dict[str, int]:
+        rows = self._of(scope).values()
+        return {
+            "memories": len(rows),
+            "history": sum(len(row.past) for row in rows),
+            "relations": sum(map(len, self.relations.get(scope.owner, {}).values())),
+        }
+
+    async def keyword(
+        self,
+        words: Sequence[str],
+        text: str,  # noqa: ARG002 - for stores that analyse by themselves
+        *,
+        scope: Scope,
+        limit: int,
+        among: Collection[MemoryId] | None = None,
+        now: datetime,
+    ) -> list[Hit]:
+        corpus = {row.memory.id: row.document.keywords for row in self._visible(scope, now)}
+        return [hit for hit in rank(words, corpus) if among is None or hit.id in among][:limit]
+
+    async def temporal(
+        self,
+        window: TimeWindow,
+        *,
+        scope: Scope,
+        limit: int,
+        among: Collection[MemoryId] | None = None,
+        now: datetime,
+    ) -> list[Hit]:
+        since, until = window.since or _EVER[0], window.until or _EVER[1]
+        found = [
+            (moment, row.memory.id)
+            for row in self._visible(scope, now)
+            if since <= (moment := row.memory.occurred_at or row.memory.created_at) < until
+            and (among is None or row.memory.id in among)
+        ]
+        found.sort(reverse=True)
+        return [Hit(memory_id, 1 / rank) for rank, (_, memory_id) in enumerate(found[:limit], start=1)]
+
+    async def scan(
+        self, *, scope: Scope, since: datetime | None = None, vectors: bool = True
+    ) -> AsyncIterator[list[IndexRow]]:
+        rows = [
+            _index_row(row, vectors=vectors)
+            for row in self._of(scope).values()
+            if (row.live if since is None else row.memory.updated_at >= since)
+        ]
+        if rows:
+            yield rows
+
+    async def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
+        found = [
+            (owner, row.memory) for owner, row in self._all(lambda row: row.live) if scope is None or owner == scope
+        ]
+        if found:
+            yield found
+
+    async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
+        due = self._all(lambda row: _is_due(row.memory.index, now) and not row.expired(now))
+        oldest = sorted(due, key=lambda found: (found[1].memory.updated_at, found[1].memory.id))
+        return [_work(scope, row) for scope, row in oldest[:limit]]
+
+    async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
+        rows = self._of(scope)
+        current = [mark for mark in marks if mark.id in rows and _generation(rows[mark.id]) == mark.generation]
+        for mark in current:
+            rows[mark.id] = _marked(rows[mark.id], mark)
+        return len(current)
+
+    async def expired(self, *, limit: int, now: datetime) -> list[tuple[Scope, MemoryId]]:
+        over = self._all(lambda row: row.live and row.expired(now))
+        return [(scope, row.memory.id) for scope, row in over][:limit]
+
+    async def get_meta(self, key: str) -> bytes | None:
+        return self._meta.get(key)
+
+    async def put_meta(self, key: str, value: bytes, *, replace: bool = False) -> bytes:
+        if replace:
+            self._meta[key] = value
+        return self._meta.setdefault(key, value)
+
+    async def status(self) -> dict[str, int | str]:
+        states = Counter(f"memories_{row.memory.index.state}" for _, row in self._all(lambda _: True))
+        return {"durability": "none", **states}
+
+    def _of(self, scope: Scope) -> dict[MemoryId, Row]:
+        return self.rows.get(scope.owner, {})
+
+    def _all(self, wanted: Callable[[Row], bool]) -> list[tuple[Scope, Row]]:
+        return [(Scope(owner=owner), row) for owner, rows in self.rows.items() for row in rows.values() if wanted(row)]
+
+    def _visible(self, scope: Scope, now: datetime) -> Iterator[Row]:
+        return (row for row in self._of(scope).values() if row.visible(now))
+
+    def _holder(self, dedupe_key: str, scope: Scope, now: datetime) -> Row | None:
+        return next((row for row in self._visible(scope, now) if row.document.dedupe_key == dedupe_key), None)
+
+    def _put(self, document: Document, scope: Scope, now: datetime) -> Memory:
+        holder = self._holder(document.dedupe_key, scope, now)
+        if holder is not None:
+            return holder.memory
+        self._write(Row(document=document), scope)
+        return document.memory
+
+    def _write(self, row: Row, scope: Scope) -> None:
+        self.rows.setdefault(scope.owner, {})[row.memory.id] = row
+        self.relations.setdefault(scope.owner, {})[row.memory.id] = row.document.relations
+
+
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _keyset(memory: Memory) -> Keyset:
+    return Keyset(_milliseconds(memory.created_at), memory.id)
+
+
+def _generation(row: Row) -> int:
+    return row.memory.index.generation
+
+
+def _is_due(index: IndexState, now: datetime) -> bool:
+    return index.state == "pending" and (index.next_attempt_at is None or index.next_attempt_at <= now)
+
+
+def _tombstone(memory: Memory, now: datetime) -> Document:
+    bare = Memory(
+        id=memory.id,
+        user_id=memory.user_id,
+        content="",
+        created_at=memory.created_at,
+        updated_at=now,
+        version=memory.version + 1,
+        index=IndexState(state="pending", generation=memory.index.generation + 1),
+    )
+    return Document(memory=bare, dedupe_key="")
+
+
+def _work(scope: Scope, row: Row) -> PendingWork:
+    return PendingWork(
+        scope=scope,
+        id=row.memory.id,
+        generation=row.memory.index.generation,
+        attempts=row.memory.index.attempts,
+        deleted=not row.live,
+        content=row.memory.content,
+        embedding=row.document.embedding,
+    )
+
+
+def _marked(row: Row, mark: IndexMark) -> Row:
+    index = IndexState(
+        state=mark.state, generation=mark.generation, attempts=mark.attempts, next_attempt_at=mark.next_attempt_at
+    )
+    if mark.embedding is None:
+        return replace(row, document=replace(row.document, memory=replace(row.memory, index=index)))
+    memory = replace(row.memory, index=index, embedding_model=mark.embedding_model)
+    return replace(row, document=replace(row.document, memory=memory, embedding=mark.embedding))
+
+
+def _index_row(row: Row, *, vectors: bool) -> IndexRow:
+    memory = row.memory
+    return IndexRow(
+        id=memory.id,
+        version=memory.version,
+        live=row.live,
+        updated_ms=_milliseconds(memory.updated_at),
+        created_ms=_milliseconds(memory.created_at),
+        occurred_ms=None if memory.occurred_at is None else _milliseconds(memory.occurred_at),
+        expires_ms=None if memory.expires_at is None else _milliseconds(memory.expires_at),
+        session_id=memory.session_id,
+        session_seq=memory.session_seq,
+        speaker=memory.speaker,
+        memory_type=memory.memory_type,
+        terms=row.document.terms,
+        entity_terms=row.document.entity_terms,
+        embedding=row.document.embedding if vectors else None,
+    )

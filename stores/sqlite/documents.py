@@ -1,0 +1,240 @@
+"""The document store on one SQLite file: each call is one function, run whole in one connection's thread."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+import apsw
+
+from stores.errors import Conflict, NotFound
+from stores.filters import Filter
+from stores.records import (
+    Document,
+    HistoryEntry,
+    Hit,
+    IndexMark,
+    IndexName,
+    IndexRow,
+    Keyset,
+    Memory,
+    MemoryId,
+    PendingWork,
+    Scope,
+    TimeWindow,
+)
+from stores.sqlite import maintenance, searching
+from stores.sqlite.codec import SELECT, decode, from_ms, to_ms
+from stores.sqlite.database import SqliteDatabase
+from stores.sqlite.filters import compile_filter
+from stores.sqlite.rows import LIVE, as_json, owner_number, query, row_of, row_range
+from stores.sqlite.writing import bury, insert, rewrite
+
+_SCAN_ROWS: Final = 4_000
+
+
+class SqliteDocuments:
+    """See `stores.protocols.DocumentStore`. Writes that wait together share one transaction and one fsync."""
+
+    name = "sqlite"
+    covers: frozenset[IndexName] = frozenset({"keyword", "graph"})
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def open(self) -> None:
+        await self._database.open()
+
+    async def aclose(self) -> None:
+        await self._database.aclose()
+
+    async def ping(self) -> None:
+        await self._database.read(lambda connection: connection.execute("SELECT 1").get)
+
+    async def put_many(self, documents: Sequence[Document], *, scope: Scope, now: datetime) -> list[Memory]:
+        return await self._database.write(partial(insert, documents, scope.owner, to_ms(now)))
+
+    async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
+        return await self._database.read(partial(_get_many, ids, scope.owner, to_ms(now))) if ids else []
+
+    async def list_page(
+        self, *, scope: Scope, limit: int, after: Keyset | None = None, where: Filter | None = None, now: datetime
+    ) -> list[Memory]:
+        return await self._database.read(partial(_list, scope.owner, limit, after, where, to_ms(now)))
+
+    async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
+        return await self._database.read(partial(_match, scope.owner, where, to_ms(now)))
+
+    async def update(self, document: Document, *, scope: Scope, expected_version: int, now: datetime) -> None:
+        await self._database.write(partial(_update, document, scope.owner, expected_version, to_ms(now)))
+
+    async def delete(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> bool:
+        found = await self._database.write(partial(_delete, memory_id, scope.owner, to_ms(now)))
+        if found:
+            await self._database.forget_old_pages()
+        return found
+
+    async def purge(self, ids: Collection[MemoryId], *, scope: Scope) -> int:
+        return await self._database.write(partial(_purge, ids, scope.owner))
+
+    async def history(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> list[HistoryEntry]:
+        return await self._database.read(partial(_history, memory_id, scope.owner, to_ms(now)))
+
+    async def erase(self, scope: Scope) -> dict[str, int]:
+        removed = await self._database.write(partial(maintenance.erase, scope.owner))
+        await self._database.forget_old_pages()
+        return removed
+
+    async def count(self, scope: Scope) -> dict[str, int]:
+        return await self._database.read(partial(maintenance.count, scope.owner))
+
+    async def keyword(
+        self,
+        words: Sequence[str],
+        text: str,  # noqa: ARG002 - for stores that analyse by themselves
+        *,
+        scope: Scope,
+        limit: int,
+        among: Collection[MemoryId] | None = None,
+        now: datetime,
+    ) -> list[Hit]:
+        if not words:
+            return []
+        return await self._database.read(partial(searching.keyword, words, scope.owner, limit, among, to_ms(now)))
+
+    async def temporal(
+        self,
+        window: TimeWindow,
+        *,
+        scope: Scope,
+        limit: int,
+        among: Collection[MemoryId] | None = None,
+        now: datetime,
+    ) -> list[Hit]:
+        return await self._database.read(partial(searching.temporal, window, scope.owner, limit, among, to_ms(now)))
+
+    async def scan(
+        self, *, scope: Scope, since: datetime | None = None, vectors: bool = True
+    ) -> AsyncIterator[list[IndexRow]]:
+        after, column = -1, "i.embedding" if vectors else "NULL"
+        read = partial(maintenance.scan, scope.owner, column, None if since is None else to_ms(since))
+        while True:
+            after, rows = await self._database.read(partial(read, after, _SCAN_ROWS))
+            if not rows:
+                return
+            yield rows
+
+    async def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
+        after = -1
+        while True:
+            read = partial(maintenance.scan_documents, None if scope is None else scope.owner, after, _SCAN_ROWS)
+            after, found = await self._database.read(read)
+            if not found:
+                return
+            yield found
+
+    async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
+        return await self._database.read(partial(maintenance.pending, limit, to_ms(now)))
+
+    async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
+        return await self._database.write(partial(maintenance.mark, marks, scope.owner))
+
+    async def expired(self, *, limit: int, now: datetime) -> list[tuple[Scope, MemoryId]]:
+        return await self._database.read(partial(maintenance.expired, limit, to_ms(now)))
+
+    async def get_meta(self, key: str) -> bytes | None:
+        return await self._database.read(partial(maintenance.get_meta, key))
+
+    async def put_meta(self, key: str, value: bytes, *, replace: bool = False) -> bytes:
+        action = "UPDATE SET value = excluded.value" if replace else "NOTHING"
+        return await self._database.write(partial(maintenance.put_meta, key, value, action))
+
+    async def status(self) -> dict[str, int | str]:
+        path, synchronous = self._database.path, self._database.synchronous
+        return await self._database.read(partial(maintenance.status, path, synchronous))
+
+
+def _get_many(ids: Sequence[MemoryId], owner: str, now_ms: int, connection: apsw.Connection) -> list[Memory]:
+    sql = (
+        f"SELECT {SELECT} FROM json_each(?) AS wanted CROSS JOIN memories AS m ON m.id = wanted.value"
+        f" WHERE +m.owner_no = (SELECT owner_no FROM owners WHERE owner = ?) AND {LIVE} ORDER BY wanted.key"
+    )
+    return [decode(row, owner) for row in query(connection, sql, (as_json(ids), owner, now_ms))]
+
+
+def _list(
+    owner: str, limit: int, after: Keyset | None, where: Filter | None, now_ms: int, connection: apsw.Connection
+) -> list[Memory]:
+    number = owner_number(connection, owner)
+    if number is None:
+        return []
+    sql = f"SELECT {SELECT} FROM memories AS m INDEXED BY memories_newest WHERE m.owner_no = ? AND {LIVE}"
+    values: list[Any] = [number, now_ms]
+    if after is not None:
+        sql += " AND (m.created_ms, m.id) < (?, ?)"
+        values += after
+    if where is not None:
+        condition, parameters = compile_filter(where)
+        sql += f" AND {condition}"
+        values += parameters
+    sql += " ORDER BY m.created_ms DESC, m.id DESC LIMIT ?"
+    return [decode(row, owner) for row in query(connection, sql, (*values, limit))]
+
+
+def _match(owner: str, where: Filter, now_ms: int, connection: apsw.Connection) -> list[MemoryId]:
+    number = owner_number(connection, owner)
+    if number is None:
+        return []
+    condition, parameters = compile_filter(where)
+    sql = f"SELECT m.id FROM memories AS m WHERE m.row BETWEEN ? AND ? AND {LIVE} AND {condition}"
+    return [memory_id for (memory_id,) in query(connection, sql, (*row_range(number), now_ms, *parameters))]
+
+
+def _update(document: Document, owner: str, expected_version: int, now_ms: int, connection: apsw.Connection) -> None:
+    memory = document.memory
+    row = row_of(connection, memory.id, owner, now_ms)
+    if row is None:
+        raise NotFound(memory.id)
+    sql = "SELECT version, content, updated_ms FROM memories WHERE row = ?"
+    version, content, updated_ms = connection.execute(sql, (row,)).get
+    if version != expected_version:
+        raise Conflict(f"{memory.id} is at version {version}, not {expected_version}; read it and change it again")
+    connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (row, version, content, updated_ms))
+    rewrite(connection, row, document)
+
+
+def _delete(memory_id: MemoryId, owner: str, now_ms: int, connection: apsw.Connection) -> bool:
+    row = row_of(connection, memory_id, owner, now_ms=None)
+    if row is None:
+        return False
+    bury(connection, row, now_ms)
+    return True
+
+
+def _purge(ids: Collection[MemoryId], owner: str, connection: apsw.Connection) -> int:
+    sql = (
+        "DELETE FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND deleted_ms IS NOT NULL"
+        " AND +owner_no = (SELECT owner_no FROM owners WHERE owner = ?)"
+    )
+    connection.execute(sql, (as_json(ids), owner))
+    return connection.changes()
+
+
+def _history(memory_id: MemoryId, owner: str, now_ms: int, connection: apsw.Connection) -> list[HistoryEntry]:
+    row = row_of(connection, memory_id, owner, now_ms)
+    if row is None:
+        raise NotFound(memory_id)
+    sql = (
+        "SELECT version, content, changed_ms FROM history WHERE memory_row = ?1"
+        " UNION ALL SELECT version, content, updated_ms FROM memories WHERE row = ?1 ORDER BY version"
+    )
+    return [
+        HistoryEntry(
+            memory_id=memory_id,
+            version=version,
+            event="added" if version == 1 else "updated",
+            content=content,
+            changed_at=from_ms(changed_ms),
+        )
+        for version, content, changed_ms in query(connection, sql, (row,))
+    ]

@@ -1,0 +1,106 @@
+"""How a memory gets into the tables, is rewritten, and becomes a tombstone: inside the writer's transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import apsw
+
+from stores.records import Document, Memory
+from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation
+from stores.sqlite.rows import as_json, query
+from stores.sqlite.schema import ROWS_PER_OWNER
+
+_WRITTEN: Final = (*COLUMNS, "dedupe_key", "event_ms")
+_INSERT: Final = f"INSERT INTO memories (row, owner_no, {', '.join(_WRITTEN)}) VALUES (?, ?{', ?' * len(_WRITTEN)})"
+_REWRITE: Final = f"UPDATE memories SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE row = ?"
+_BURY: Final = (
+    "UPDATE memories SET content = '', speaker = NULL, agent_id = NULL, session_id = NULL, dedupe_key = NULL,"
+    """ body = '{"hash":"","tags":[],"entities":[]}', deleted_ms = ?, updated_ms = ?, embedding_model = NULL,"""
+    " occurred_ms = NULL, event_ms = created_ms, expires_ms = NULL, generation = generation + 1,"
+    " index_state = 'pending', attempts = 0, next_attempt_ms = 0 WHERE row = ?"
+)
+_INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def insert(documents: Sequence[Document], owner: str, now_ms: int, connection: apsw.Connection) -> list[Memory]:
+    """Write the documents whose dedupe key is new; return what is stored for each, in order."""
+    held = _held_keys(connection, [document.dedupe_key for document in documents], owner, now_ms)
+    fresh: dict[str, Document] = {}
+    for document in documents:
+        if document.dedupe_key not in held:
+            fresh.setdefault(document.dedupe_key, document)
+    if fresh:
+        number, first = _reserve(connection, owner, len(fresh))
+        _insert_rows(connection, number, first, list(fresh.values()))
+    return [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
+
+
+def _held_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> Mapping[str, Memory]:
+    sql = (
+        f"SELECT m.row, m.expires_ms, m.dedupe_key, {SELECT} FROM json_each(?) AS wanted"
+        " CROSS JOIN memories AS m INDEXED BY memories_dedupe"
+        " ON m.owner_no = (SELECT owner_no FROM owners WHERE owner = ?) AND m.dedupe_key = wanted.value"
+    )
+    held: dict[str, Memory] = {}
+    for row, expires_ms, key, *columns in query(connection, sql, (as_json(keys), owner)):
+        if expires_ms is not None and expires_ms <= now_ms:
+            connection.execute("UPDATE memories SET dedupe_key = NULL WHERE row = ?", (row,))
+        else:
+            held[key] = decode(tuple(columns), owner)
+    return held
+
+
+def _reserve(connection: apsw.Connection, owner: str, count: int) -> tuple[int, int]:
+    """Return the owner's number and the first of `count` new rows."""
+    connection.execute("INSERT INTO owners (owner) VALUES (?) ON CONFLICT DO NOTHING", (owner,))
+    sql = "UPDATE owners SET next_n = next_n + ? WHERE owner = ? RETURNING owner_no, next_n"
+    number, next_n = query(connection, sql, (count, owner))[0]
+    return number, number * ROWS_PER_OWNER + next_n - count
+
+
+def _insert_rows(connection: apsw.Connection, number: int, first: int, documents: Sequence[Document]) -> None:
+    numbered = list(enumerate(documents, first))
+    connection.executemany(_INSERT, [(row, number, *encode(document)) for row, document in numbered])
+    _insert_indexes(connection, number, numbered)
+
+
+def _insert_indexes(connection: apsw.Connection, number: int, numbered: Sequence[tuple[int, Document]]) -> None:
+    connection.executemany(
+        "INSERT INTO memory_index VALUES (?, ?, ?, ?)",
+        [(row, document.terms, document.entity_terms, document.embedding) for row, document in numbered],
+    )
+    connection.executemany(
+        "INSERT INTO memory_words (rowid, words) VALUES (?, ?)",
+        [(row, document.terms.hex(" ", 4)) for row, document in numbered],
+    )
+    relations: list[tuple[Any, ...]] = [
+        (number, row, *encode_relation(relation)) for row, document in numbered for relation in document.relations
+    ]
+    connection.executemany(_INSERT_RELATION, relations)
+
+
+def rewrite(connection: apsw.Connection, row: int, document: Document) -> None:
+    """Replace the memory at `row` and its indexes."""
+    connection.execute(_REWRITE, (*encode(document), row))
+    _remove_indexes(connection, row)
+    _insert_indexes(connection, row // ROWS_PER_OWNER, [(row, document)])
+
+
+def bury(connection: apsw.Connection, row: int, now_ms: int) -> None:
+    """Turn the memory at `row` into a tombstone: no content, no indexes, no history, a grown generation."""
+    connection.execute(_BURY, (now_ms, now_ms, row))
+    _remove_indexes(connection, row)
+    connection.execute("DELETE FROM history WHERE memory_row = ?", (row,))
+
+
+def replace_relations(connection: apsw.Connection, row: int, document: Document) -> None:
+    """Replace the relations read from the memory at `row`."""
+    connection.execute("DELETE FROM relations WHERE memory_row = ?", (row,))
+    values = [(row // ROWS_PER_OWNER, row, *encode_relation(relation)) for relation in document.relations]
+    connection.executemany(_INSERT_RELATION, values)
+
+
+def _remove_indexes(connection: apsw.Connection, row: int) -> None:
+    connection.execute("DELETE FROM memory_words WHERE rowid = ?", (row,))
+    connection.execute("DELETE FROM memory_index WHERE row = ?", (row,))
+    connection.execute("DELETE FROM relations WHERE memory_row = ?", (row,))

@@ -1,0 +1,1 @@
+"""Tests: contracts of the stores, units, architecture, faults, security, service, documentation."""

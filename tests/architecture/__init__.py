@@ -1,0 +1,1 @@
+"""Layers, sizes, names and import costs, read from the source."""

@@ -1,0 +1,177 @@
+"""Which backends the contract suites run on: a new store is one line of a table, and a function that opens it.
+
+`open(folder)` is an async context manager around stores that keep everything in `folder` (or under its name, on a
+server). What a backend honestly cannot do is missing from its capabilities: the suites then assert the difference, or
+do not ask this backend at all; they never skip in silence.
+"""
+
+import importlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from stores.protocols import DocumentStore, GraphStore, VectorStore
+from stores.records import Document, Memory, MemoryId, Point, Scope
+from stores.reference.documents import ReferenceDocuments
+from stores.reference.graph import ReferenceGraph
+from stores.reference.vectors import ReferenceVectors
+from tests.contracts.builders import NOW, build_document, find
+
+BenchT = TypeVar("BenchT")
+
+
+class Capability(StrEnum):
+    """A difference between backends that the protocols allow, or that the stand-in of a real one brings along."""
+
+    DURABLE = "durable"
+    """What was acknowledged is seen by another store on the same folder, at once and after closing."""
+    ATOMIC_BATCH = "atomic_batch"
+    """put_many writes all of its documents or none; without it, each document whole."""
+    OWN_FILES = "own_files"
+    """The store writes its files itself, into the folder: an erasure leaves no byte in them."""
+    ANY_WORD_TEXT_SEARCH = "any_word_text_search"
+    """keyword finds memories with any of the words; without it (nx-27017), only those with all of them."""
+    BOOL_IS_NOT_NUMBER = "bool_is_not_number"
+    """Filters tell true from 1; without it (nx-27017), they are the same."""
+    ACCEPTS_POINTS = "accepts_points"
+    """Vectors come through put_many; without it, the store is derived and follows the documents."""
+    TIES_BEFORE_CUT = "ties_before_cut"
+    """Equal scores are ordered by id before the limit applies; without it, only within the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentBench:
+    """A document store, with the graph store beside it."""
+
+    documents: DocumentStore
+    graph: GraphStore
+
+    async def put(self, documents: Sequence[Document], scope: Scope) -> list[Memory]:
+        """Write documents so that the graph has their relations too."""
+        stored = await self.documents.put_many(documents, scope=scope, now=NOW)
+        if "graph" not in self.documents.covers:
+            await self.graph.put_many(documents, scope=scope)
+        return stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorBench:
+    """A vector store, with the way in which points get into it and out of it; both return when queries see it."""
+
+    store: VectorStore
+    put: Callable[[Sequence[Point], Scope], Awaitable[None]]
+    delete: Callable[[Collection[MemoryId], Scope], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend(Generic[BenchT]):
+    """One line of a table."""
+
+    open: Callable[[Path], AbstractAsyncContextManager[BenchT]]
+    capabilities: frozenset[Capability]
+
+
+@asynccontextmanager
+async def _reference(_folder: Path) -> AsyncIterator[DocumentBench]:
+    documents = ReferenceDocuments()
+    yield DocumentBench(documents=documents, graph=ReferenceGraph(documents))
+
+
+@asynccontextmanager
+async def _sqlite(folder: Path) -> AsyncIterator[DocumentBench]:
+    from stores.sqlite.database import SqliteDatabase
+    from stores.sqlite.documents import SqliteDocuments
+    from stores.sqlite.graph import SqliteGraph
+
+    database = SqliteDatabase(folder / "context0.db")
+    documents = SqliteDocuments(database)
+    try:
+        await documents.open()
+        yield DocumentBench(documents=documents, graph=SqliteGraph(database))
+    finally:
+        await documents.aclose()
+
+
+@asynccontextmanager
+async def _reference_vectors(_folder: Path) -> AsyncIterator[VectorBench]:
+    yield writable(ReferenceVectors())
+
+
+@asynccontextmanager
+async def _local_vectors(_folder: Path) -> AsyncIterator[VectorBench]:
+    documents = ReferenceDocuments()
+    store: VectorStore = importlib.import_module("stores.local.vectors").LocalVectors(documents)
+    try:
+        await store.open()
+        yield derived(store, documents)
+    finally:
+        await store.aclose()
+
+
+def writable(store: VectorStore) -> VectorBench:
+    """Return the bench of a store that is written to directly and shows it at once."""
+
+    async def write(points: Sequence[Point], scope: Scope) -> None:
+        await store.put_many(points, scope=scope)
+
+    async def remove(ids: Collection[MemoryId], scope: Scope) -> None:
+        await store.delete_many(ids, scope=scope)
+
+    return VectorBench(store=store, put=write, delete=remove)
+
+
+def derived(store: VectorStore, documents: DocumentStore) -> VectorBench:
+    """Return the bench of a store that follows `documents`: points get into it as the embeddings of memories."""
+
+    async def write(points: Sequence[Point], scope: Scope) -> None:
+        for point in points:
+            held = await find(documents, point.id, scope=scope)
+            version = held.version + 1 if held else 1
+            document = build_document(
+                f"memory of {point.id}", scope=scope, id=point.id, embedding=point.vector, version=version, at=NOW
+            )
+            if held:
+                await documents.update(document, scope=scope, expected_version=held.version, now=NOW)
+            else:
+                await documents.put_many([document], scope=scope, now=NOW)
+
+    async def remove(ids: Collection[MemoryId], scope: Scope) -> None:
+        for memory_id in ids:
+            await documents.delete(memory_id, scope=scope, now=NOW)
+
+    return VectorBench(store=store, put=write, delete=remove)
+
+
+def _imported(place: str) -> Callable[[Path], AbstractAsyncContextManager[Any]]:
+    """Return the function at "module:name", imported when it is first called."""
+    module, name = place.split(":")
+    return lambda folder: getattr(importlib.import_module(module), name)(folder)
+
+
+_ALL: Final = frozenset(Capability)
+_OF_STAND_INS: Final = frozenset({Capability.ANY_WORD_TEXT_SEARCH, Capability.BOOL_IS_NOT_NUMBER})
+_OF_MONGODB: Final = frozenset({Capability.DURABLE}) | (
+    _OF_STAND_INS if "CONTEXT0_TEST_MONGODB_URI" in os.environ else frozenset()
+)
+
+# Reserved lines whose backend is not built yet: delete the name here to switch it on.
+_NOT_YET: Final = frozenset({"mongodb", "local", "pinecone"})
+
+_DOCUMENT_BACKENDS: Final[Mapping[str, Backend[DocumentBench]]] = {
+    "reference": Backend(open=_reference, capabilities=_OF_STAND_INS | {Capability.ATOMIC_BATCH}),
+    "sqlite": Backend(open=_sqlite, capabilities=_ALL),
+    "mongodb": Backend(open=_imported("tests.mongo_server:open_bench"), capabilities=_OF_MONGODB),
+}
+_VECTOR_BACKENDS: Final[Mapping[str, Backend[VectorBench]]] = {
+    "reference": Backend(open=_reference_vectors, capabilities=_ALL),
+    "local": Backend(open=_local_vectors, capabilities=_ALL - {Capability.ACCEPTS_POINTS}),
+    "pinecone": Backend(
+        open=_imported("tests.loopback_pinecone:open_bench"), capabilities=_ALL - {Capability.TIES_BEFORE_CUT}
+    ),
+}
+DOCUMENT_BACKENDS: Final = {name: line for name, line in _DOCUMENT_BACKENDS.items() if name not in _NOT_YET}
+VECTOR_BACKENDS: Final = {name: line for name, line in _VECTOR_BACKENDS.items() if name not in _NOT_YET}

@@ -1,0 +1,1 @@
+"""Whole parts over real stores, offline."""
