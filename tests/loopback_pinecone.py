@@ -58,7 +58,7 @@ class LoopbackPinecone:
     """An HTTP server in front of one index: `async with LoopbackPinecone() as server`.
 
     seen: the requests that arrived, in order. faults: one for each coming request, before it is looked at.
-    fault_always: for every request, once `faults` are used up.
+    fault_always: for every request, once `faults` are used up. arrived: set by every request.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class LoopbackPinecone:
         self.seen: list[Seen] = []
         self.faults: deque[Fault] = deque()
         self.fault_always: Fault | None = None
+        self.arrived = asyncio.Event()
         self.most_at_once = 0
         self.url = ""
         self._at_once = 0
@@ -94,6 +95,17 @@ class LoopbackPinecone:
     def options(self, **changes: Any) -> PineconeOptions:
         """Return options that lead to this server, by way of its control plane."""
         return PineconeOptions(**{"api_key": API_KEY, "control_host": self.url, **changes})
+
+    @asynccontextmanager
+    async def opened(self, **changes: Any) -> AsyncIterator[PineconeVectors]:
+        """Yield an open store over this server, and forget the requests that opened it."""
+        store = PineconeVectors(INDEX, options=self.options(**changes))
+        try:
+            await store.open()
+            self.seen.clear()
+            yield store
+        finally:
+            await store.aclose()
 
     def paths(self) -> list[str]:
         """Return what was asked for, in order."""
@@ -120,6 +132,7 @@ class LoopbackPinecone:
         body = json.loads(raw) if raw else {}
         seen = Seen(method=method, path=unquote(target), headers=headers, size=len(raw), body=body)
         self.seen.append(seen)
+        self.arrived.set()
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -182,13 +195,8 @@ class LoopbackPinecone:
 @asynccontextmanager
 async def pinecone_vectors(dimension: int = 8) -> AsyncIterator[PineconeVectors]:
     """Yield an open store over a loopback index."""
-    async with LoopbackPinecone(dimension=dimension) as server:
-        store = PineconeVectors(INDEX, options=server.options())
-        try:
-            await store.open()
-            yield store
-        finally:
-            await store.aclose()
+    async with LoopbackPinecone(dimension=dimension) as server, server.opened() as store:
+        yield store
 
 
 @asynccontextmanager

@@ -223,7 +223,7 @@ def _passes(metadata: Json, where: Json) -> bool:
 
 def _compares(held: Any, operator: str, asked: Any) -> bool:
     if operator == "$exists":
-        return (held is not None) == asked
+        return bool(asked) == (held is not None)
     if held is None:
         return operator in {"$ne", "$nin"}
     compare = _COMPARISONS[operator]

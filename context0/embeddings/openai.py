@@ -12,7 +12,7 @@ from context0.embeddings.openai_answers import ordered_vectors
 from context0.embeddings.openai_faults import backoff, to_embedding_error
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.texts import valid_unicode
-from context0.errors import ConfigurationError, EmbeddingInvalid, EmbeddingUnavailable
+from context0.errors import ConfigurationError, EmbeddingError, EmbeddingInvalid, EmbeddingUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,8 @@ class OpenAIEmbedder:
 
             def hook(error: Exception) -> bool | float:
                 nonlocal told
-                told = f"; last: {error}"
+                if isinstance(error, EmbeddingError):  # and not the cancellation by this very deadline
+                    told = f"; last: {error}"
                 return backoff(error, remaining_s=ends_at - clock())
 
             try:

@@ -95,8 +95,10 @@ class LayoutReport:
 
 def lead(machine: str, report: LayoutReport) -> list[str]:
     """Return the lines above the tables."""
+    times = report.embed
     embed = (
-        f"Embedding alone: {report.embed.single_ms:.3f} ms for one text, {report.embed.batched_ms:.3f} ms in a batch."
+        f"Embedding alone: {times.single_ms:.3f} ms for one text, {times.batched_ms:.3f} ms a text in a batch; loading "
+        f"the model {times.load_ms:.0f} ms, which context0's first search after reopening includes and no other's."
     )
     return [machine, *NOTES.splitlines(), embed]
 

@@ -70,10 +70,16 @@ def _fastest(results: Mapping[str, Result], ours: Result, row: Row) -> Iterator[
     named = ", ".join(f"{name} {1 / times:.2f} × our time{_weakness(others[name])}" for name, times in faster.items())
     yield Verdict(
         name=f"fastest in: {row.title.format(**ours.figures)}",
-        measured=named or (f"{mine:.3g}{' ' * (row.unit == 'ms')}{row.unit}" if mine else "not measured"),
+        measured=named or _own(mine, row.unit),
         asked="no peer faster",
         passed=bool(mine) and not faster,
     )
+
+
+def _own(value: float | None, unit: str) -> str:
+    if value is None:
+        return "not measured"
+    return f"{value:,.0f}{unit}" if unit == "/s" else f"{value:.3g} {unit}"
 
 
 def _weakness(other: Result) -> str:

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PineconeOptions", "PineconeVectors"]
 
-# Asked for beyond the limit, so that a tie at the cut is seen whole in the same round trip.
+# Asked for beyond the limit, so that a short tie at the cut is seen whole in the same round trip.
 _TIE_MARGIN: Final = 16
-_TIE_GROWTH: Final = 8
 
 
 class PineconeVectors:
@@ -146,7 +145,10 @@ class PineconeVectors:
 
 
 async def _upsert(batch: Batch, namespace: str, index: "AsyncIndex") -> None:
-    records = await asyncio.to_thread(batch.records)
+    records: list[dict[str, Any]] = []
+    for part in batch.parts():  # not in a thread: encoding holds the GIL, and several of them stall the loop for longer
+        records += part.records()
+        await asyncio.sleep(0)
     await index.upsert(vectors=records, namespace=namespace)
 
 
@@ -171,13 +173,10 @@ async def _count(namespace: str, index: "AsyncIndex") -> int:
 async def _nearest(
     values: Sequence[float], namespace: str, limit: int, where: Mapping[str, Any] | None, index: "AsyncIndex"
 ) -> list[Hit]:
-    """Return the best `limit` hits and what came with them, asking for more while a tie runs through the cut."""
-    top_k = limit
-    growth = _TIE_MARGIN
-    while True:
-        top_k = min(MAX_TOP_K, top_k + growth)
+    """Return the best `limit` hits, and what came with them: the whole tie, if one runs through the cut."""
+    for top_k in (min(limit + _TIE_MARGIN, MAX_TOP_K), MAX_TOP_K):
         answer = await index.query(vector=values, top_k=top_k, namespace=namespace, filter=where)
         hits = ranked((match.id, match.score) for match in answer.matches)
-        if len(hits) < top_k or top_k == MAX_TOP_K or not cuts_through_tie(hits, limit=limit):
-            return hits
-        growth = top_k * (_TIE_GROWTH - 1)
+        if len(hits) < top_k or not cuts_through_tie(hits, limit=limit):
+            break
+    return hits

@@ -23,6 +23,7 @@ MEMORY_ID_FIELD: Final = "memory_id"
 _MAX_FLOAT_BYTES: Final = 20
 # {"id":"","values":[],"metadata":{"memory_id":""}}, and the key twice in it.
 _RECORD_BYTES: Final = 64
+_FLOATS_PER_PART: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,14 @@ class Batch:
     keys: tuple[str, ...]
     matrix: FloatMatrix
 
+    def parts(self) -> Iterator["Batch"]:
+        """Cut the batch into pieces that `records` encodes in about 0.3 ms each."""
+        rows = max(1, _FLOATS_PER_PART // self.matrix.shape[1])
+        for start in range(0, len(self.keys), rows):
+            yield Batch(keys=self.keys[start : start + rows], matrix=self.matrix[start : start + rows])
+
     def records(self) -> list[dict[str, Any]]:
-        """Return the records as the driver takes them. About 30 µs for each of 256 dimensions: not for the loop."""
+        """Return the records as the driver takes them."""
         return [
             {"id": key, "values": values, "metadata": {MEMORY_ID_FIELD: key}}
             for key, values in zip(self.keys, short_floats(self.matrix), strict=True)

@@ -39,11 +39,18 @@ def hashed(words: Iterable[str]) -> bytes:
     return b"".join(zlib.crc32(word.encode()).to_bytes(4, "little") for word in words)
 
 
-def build_memory(content: str = "Anna likes Munich", *, scope: Scope = ANNA, at: datetime = PAST, **fields: Any) -> Memory:
+def build_memory(
+    content: str = "Anna likes Munich", *, scope: Scope = ANNA, at: datetime = PAST, **fields: Any
+) -> Memory:
     """Return a memory of `scope` that was stored `at`; `fields` are any others of Memory."""
-    return Memory(
-        **{"id": new_id(), "user_id": scope.owner, "content": content, "created_at": at, "updated_at": at} | fields
-    )
+    defaults: dict[str, Any] = {
+        "id": new_id(),
+        "user_id": scope.owner,
+        "content": content,
+        "created_at": at,
+        "updated_at": at,
+    }
+    return Memory(**defaults | fields)
 
 
 def build_document(
@@ -55,7 +62,7 @@ def build_document(
     embedding: FloatVector | None = None,
     **fields: Any,
 ) -> Document:
-    """Return the document of `build_memory(content, scope=scope, **fields)`; its own dedupe key unless `key` is given."""
+    """Return the document of `build_memory(content, scope=scope, **fields)`, with a `key` of its own."""
     return document_of(build_memory(content, scope=scope, **fields), key=key, relations=relations, embedding=embedding)
 
 
@@ -81,7 +88,9 @@ def build_many(number: int, *, scope: Scope = ANNA, at: datetime = PAST, **field
     ]
 
 
-def build_relation(source: str, target: str, *, relation: str = "knows", at: datetime = PAST, **fields: Any) -> Relation:
+def build_relation(
+    source: str, target: str, *, relation: str = "knows", at: datetime = PAST, **fields: Any
+) -> Relation:
     return Relation(source=source, relation=relation, target=target, created_at=at, **fields)
 
 
@@ -106,9 +115,7 @@ def memory_ids(documents: Iterable[Document]) -> list[MemoryId]:
     return [document.memory.id for document in documents]
 
 
-async def put(
-    store: DocumentStore, *documents: Document, scope: Scope = ANNA, now: datetime = NOW
-) -> list[Memory]:
+async def put(store: DocumentStore, *documents: Document, scope: Scope = ANNA, now: datetime = NOW) -> list[Memory]:
     return await store.put_many(documents, scope=scope, now=now)
 
 

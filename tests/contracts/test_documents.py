@@ -60,7 +60,9 @@ def keyset_of(memory: Memory) -> Keyset:
 # --- opening and closing
 
 
-async def test_a_store_may_be_opened_again_and_closed_twice(document_backend: Backend[DocumentBench], tmp_path: Path) -> None:
+async def test_a_store_may_be_opened_again_and_closed_twice(
+    document_backend: Backend[DocumentBench], tmp_path: Path
+) -> None:
     async with document_backend.open(tmp_path) as bench:
         document = build_document()
         await put(bench.documents, document)
@@ -319,7 +321,11 @@ async def test_a_page_may_start_behind_a_memory_that_never_was(documents: Docume
     given = build_many(5)
     await put(documents, *given)
     between = Keyset(round((PAST + 2 * MILLISECOND).timestamp() * 1000), "~")
-    assert ids_of(await documents.list_page(scope=ANNA, limit=9, after=between, now=NOW)) == [named(2), named(1), named(0)]
+    assert ids_of(await documents.list_page(scope=ANNA, limit=9, after=between, now=NOW)) == [
+        named(2),
+        named(1),
+        named(0),
+    ]
     assert await documents.list_page(scope=ANNA, limit=9, after=Keyset(0, ""), now=NOW) == []
 
 

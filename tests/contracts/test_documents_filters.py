@@ -1,6 +1,5 @@
 """DocumentStore: every filter means what `stores.filters.matches` says, on every backend."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from stores.filters import FIELDS, OPERATORS, matches, parse_filter
 from stores.protocols import DocumentStore
-from stores.records import Keyset, Memory, MemoryId
+from stores.records import Keyset, MemoryId
 from tests.contracts.backends import Backend, Capability, DocumentBench
 from tests.contracts.builders import ANNA, BEN, NOW, build_document, build_many, document_of, ids_of, named, put
 from tests.contracts.library import (
@@ -21,7 +20,6 @@ from tests.contracts.library import (
     varied_documents,
     with_numbers_for_truths,
 )
-
 
 LIBRARY: Final = tuple(document.memory for document in varied_documents())
 with_library = pytest.mark.usefixtures("library")
@@ -37,10 +35,10 @@ async def library(documents: DocumentStore) -> None:
 
 def expected(spec: dict[str, Any], backend: Backend[DocumentBench]) -> set[MemoryId]:
     """Return the ids that the language promises for `spec`, or that a stand-in does which takes true for 1."""
-    library: Iterable[Memory] = LIBRARY
+    library = LIBRARY
     if Capability.BOOL_IS_NOT_NUMBER not in backend.capabilities:
         spec = with_numbers_for_truths(spec)
-        library = [replace(memory, metadata=with_numbers_for_truths(memory.metadata)) for memory in library]
+        library = tuple(replace(memory, metadata=with_numbers_for_truths(memory.metadata)) for memory in library)
     tree = parse_filter(spec)
     return {memory.id for memory in library if matches(tree, memory)}
 

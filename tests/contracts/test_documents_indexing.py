@@ -1,7 +1,7 @@
 """DocumentStore: work that the indexes still need, its outcome, and the scans that rebuild an index."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -30,7 +30,7 @@ from tests.contracts.builders import (
 VECTOR = unit_vector(1, 2).tobytes()
 
 
-async def pending_ids(store: DocumentStore, *, limit: int = 99, now=NOW) -> list[str]:
+async def pending_ids(store: DocumentStore, *, limit: int = 99, now: datetime = NOW) -> list[str]:
     return [work.id for work in await store.pending(limit=limit, now=now)]
 
 
@@ -199,7 +199,7 @@ async def test_a_scan_brings_what_an_index_is_made_of_in_order_of_arrival(docume
     assert second[11:] == (bare.terms, b"", None)
 
 
-def milliseconds(moment) -> int:
+def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 

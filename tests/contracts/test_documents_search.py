@@ -1,12 +1,13 @@
 """DocumentStore: the search arms by word and by time."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from stores.protocols import DocumentStore
-from stores.records import Hit, TimeWindow
+from stores.records import Hit, MemoryId, TimeWindow
 from tests.contracts.backends import Backend, Capability, DocumentBench
 from tests.contracts.builders import (
     ANNA,
@@ -26,7 +27,7 @@ from tests.contracts.builders import (
 
 HOUR = timedelta(hours=1)
 HOSTILE_WORDS = (
-    'NEAR(',
+    "NEAR(",
     'NEAR("a" "b", 3)',
     '"',
     '""',
@@ -61,7 +62,9 @@ HOSTILE_WORDS = (
 )
 
 
-async def ask(store: DocumentStore, text: str, *, limit: int = 99, among=None) -> list[Hit]:
+async def ask(
+    store: DocumentStore, text: str, *, limit: int = 99, among: Collection[MemoryId] | None = None
+) -> list[Hit]:
     return await store.keyword(words_of(text), text, scope=ANNA, limit=limit, among=among, now=NOW)
 
 
@@ -75,7 +78,9 @@ def assert_scored(hits: list[Hit]) -> None:
 
 
 async def test_a_word_finds_the_memories_that_hold_it(documents: DocumentStore) -> None:
-    pizza, pasta, both = (build_document(text) for text in ("pizza margherita", "pasta carbonara", "pizza versus pasta"))
+    pizza, pasta, both = (
+        build_document(text) for text in ("pizza margherita", "pasta carbonara", "pizza versus pasta")
+    )
     await put(documents, pizza, pasta, both)
     hits = await ask(documents, "pizza")
     assert set(ids_of(hits)) == {pizza.memory.id, both.memory.id}

@@ -33,11 +33,8 @@ async def server() -> AsyncIterator[LoopbackPinecone]:
 
 @pytest.fixture
 async def store(server: LoopbackPinecone) -> AsyncIterator[PineconeVectors]:
-    opened = PineconeVectors(INDEX, options=server.options())
-    await opened.open()
-    server.seen.clear()
-    yield opened
-    await opened.aclose()
+    async with server.opened() as opened:
+        yield opened
 
 
 def point(memory_id: str, vector: FloatVector = EAST) -> Point:
@@ -173,25 +170,22 @@ async def test_batches_hold_at_most_1000_records(server: LoopbackPinecone, store
 
 @pytest.mark.parametrize("max_batch_bytes", [20_000, 512_000, 2_000_000])
 async def test_batches_stay_below_their_bytes(max_batch_bytes: int) -> None:
-    async with LoopbackPinecone(dimension=1_536) as server:
-        store = PineconeVectors(INDEX, options=server.options(max_batch_bytes=max_batch_bytes))
-        await store.open()
-        server.seen.clear()
+    async with (
+        LoopbackPinecone(dimension=1_536) as server,
+        server.opened(max_batch_bytes=max_batch_bytes) as store,
+    ):
         rows = np.random.default_rng(7).standard_normal((150, 1_536)).astype(np.float32)
         await store.put_many([point(f"m{number}", row) for number, row in enumerate(rows)], scope=ANNA)
         assert await store.count(ANNA) == 150
         upserts = [seen for seen in server.seen if seen.path == "/vectors/upsert"]
         one_each = max_batch_bytes == 20_000  # a record is larger than that, so each stands alone
         assert len(upserts) == 150 if one_each else all(seen.size <= max_batch_bytes for seen in upserts)
-        await store.aclose()
 
 
 async def test_only_so_many_batches_are_under_way_at_once(server: LoopbackPinecone) -> None:
-    store = PineconeVectors(INDEX, options=server.options(max_batch_records=10, max_concurrent_batches=3))
-    await store.open()
-    await store.put_many(points(200), scope=ANNA)
-    assert 1 < server.most_at_once <= 3
-    await store.aclose()
+    async with server.opened(max_batch_records=10, max_concurrent_batches=3) as store:
+        await store.put_many(points(200), scope=ANNA)
+        assert 1 < server.most_at_once <= 3
 
 
 async def test_the_last_of_two_points_with_one_id_stays(store: PineconeVectors) -> None:
@@ -336,9 +330,7 @@ async def test_an_unknown_owner_is_empty(store: PineconeVectors) -> None:
 
 async def test_what_was_written_may_show_late() -> None:
     now_s = 0.0
-    async with LoopbackPinecone(lag_s=10.0, clock=lambda: now_s) as server:
-        store = PineconeVectors(INDEX, options=server.options())
-        await store.open()
+    async with LoopbackPinecone(lag_s=10.0, clock=lambda: now_s) as server, server.opened() as store:
         await store.put_many([point("a")], scope=ANNA)
         assert await store.query(EAST, scope=ANNA, limit=1) == []
         now_s = 10.0
@@ -347,7 +339,6 @@ async def test_what_was_written_may_show_late() -> None:
         assert await store.count(ANNA) == 1
         now_s = 20.0
         assert await store.count(ANNA) == 0
-        await store.aclose()
 
 
 def test_batches_hold_views_of_one_matrix_so_that_nothing_is_copied_twice() -> None:

@@ -1,0 +1,150 @@
+"""The in-memory indexes of many owners: loaded when first asked, followed while in use, dropped to save memory."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Generic, Protocol, TypeVar
+
+from stores.protocols import DocumentStore
+from stores.records import IndexRow, MemoryId, Scope
+
+_OVERLAP: Final = timedelta(seconds=5)
+"""How far the clocks of two processes may lie apart without a change being missed."""
+
+
+class Followed(Protocol):
+    """An index of one owner that can take over changed rows."""
+
+    changed_ms: int
+
+    @property
+    def nbytes(self) -> int: ...
+
+    @property
+    def worn(self) -> bool: ...
+
+    def apply(self, rows: Sequence[IndexRow]) -> None: ...
+
+    def discard(self, ids: Collection[MemoryId]) -> None: ...
+
+
+I = TypeVar("I", bound=Followed)  # noqa: E741
+
+
+class OwnerCache(Generic[I]):
+    """Holds one index an owner, at most `max_bytes` of them together; the least recently used leave first.
+
+    A change made through this process is seen by the next read (`apply`). One made by another process is seen after at
+    most `staleness_s`: then the documents changed since are read, one round trip. Concurrent first uses load once.
+    """
+
+    def __init__(
+        self,
+        documents: DocumentStore,
+        new_index: Callable[[], I],
+        *,
+        max_bytes: int,
+        staleness_s: float = 1.0,
+        vectors: bool = True,
+    ) -> None:
+        self._documents = documents
+        self._new_index = new_index
+        self._max_bytes = max_bytes
+        self._staleness_s = staleness_s
+        self._vectors = vectors
+        self._held: OrderedDict[Scope, I] = OrderedDict()
+        self._read_at: dict[Scope, float] = {}
+        self._loading: dict[Scope, asyncio.Task[I]] = {}
+        self._late: dict[Scope, list[IndexRow]] = {}
+        self._dropped: set[Scope] = set()
+
+    @property
+    def nbytes(self) -> int:
+        return sum(index.nbytes for index in self._held.values())
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    async def get(self, scope: Scope) -> I:
+        """Return the owner's index, loaded and fresh: no round trip when it is. Raises Unavailable."""
+        index = self._held.get(scope)
+        if index is None or index.worn:
+            return await self._shared(scope, self._load)
+        self._held.move_to_end(scope)
+        if time.monotonic() - self._read_at[scope] > self._staleness_s:
+            return await self._shared(scope, self._refresh)
+        return index
+
+    def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
+        """Take over rows that this process has just written."""
+        if scope in self._loading:
+            self._late.setdefault(scope, []).extend(rows)
+        if scope in self._held:
+            self._held[scope].apply(rows)
+
+    def discard(self, scope: Scope, ids: Collection[MemoryId]) -> None:
+        """Forget ids that turned out to be gone."""
+        if scope in self._held:
+            self._held[scope].discard(ids)
+
+    def drop(self, scope: Scope) -> int:
+        """Forget the owner; return how many bytes that freed."""
+        if scope in self._loading:
+            self._dropped.add(scope)
+        self._read_at.pop(scope, None)
+        index = self._held.pop(scope, None)
+        return 0 if index is None else index.nbytes
+
+    async def aclose(self) -> None:
+        loading = list(self._loading.values())
+        for task in loading:
+            task.cancel()
+        await asyncio.gather(*loading, return_exceptions=True)
+        self._held.clear()
+
+    async def _shared(self, scope: Scope, work: Callable[[Scope], Awaitable[I]]) -> I:
+        """Run `work` once for all who are waiting for it; whoever gives up waiting does not stop the others."""
+        task = self._loading.get(scope)
+        if task is None:
+            task = asyncio.create_task(self._run(scope, work), name="context0-owner-index")
+            self._loading[scope] = task
+        return await asyncio.shield(task)
+
+    async def _run(self, scope: Scope, work: Callable[[Scope], Awaitable[I]]) -> I:
+        try:
+            started = time.monotonic()
+            index = await work(scope)
+            while scope in self._dropped:  # erased meanwhile: what was read may be gone
+                self._dropped.discard(scope)
+                index = await self._load(scope)
+            index.apply(self._late.pop(scope, []))
+            self._held[scope] = index
+            self._held.move_to_end(scope)
+            self._read_at[scope] = started
+            self._make_room()
+            return index
+        finally:
+            self._late.pop(scope, None)
+            del self._loading[scope]
+
+    async def _load(self, scope: Scope) -> I:
+        index = self._new_index()
+        async for rows in self._documents.scan(scope=scope, vectors=self._vectors):
+            index.apply(rows)
+        return index
+
+    async def _refresh(self, scope: Scope) -> I:
+        index = self._held.get(scope)
+        if index is None:
+            return await self._load(scope)
+        since = datetime.fromtimestamp(index.changed_ms / 1000, UTC) - _OVERLAP if index.changed_ms else None
+        async for rows in self._documents.scan(scope=scope, since=since, vectors=self._vectors):
+            index.apply(rows)
+        return index
+
+    def _make_room(self) -> None:
+        while len(self._held) > 1 and self.nbytes > self._max_bytes:
+            scope, _ = self._held.popitem(last=False)
+            self._read_at.pop(scope, None)

@@ -1,0 +1,319 @@
+"""The indexes: one table, which the store, the script and the tests read.
+
+There is no TTL index. MongoDB's own sweeper would remove a document behind the engine's back: its vectors and cached
+answers would stay, and no tombstone would tell the other processes. `expired()` finds such memories by an index, and
+the engine's sweeper deletes them as a person would.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from inspect import isawaitable
+from typing import Any, Final, Literal
+
+from pymongo import IndexModel
+from pymongo.errors import OperationFailure
+
+from stores.mongo.client import CollectionName, MongoDatabase, Row
+from stores.mongo.faults import NAMESPACE_NOT_FOUND
+
+log: Final = logging.getLogger(__name__)
+
+IndexPresence = Literal["created", "present", "missing", "differs", "obsolete"]
+Keys = tuple[tuple[str, int | str], ...]
+
+_TEXT_OPTIONS: Final[Mapping[str, str]] = {"default_language": "english", "language_override": "text_language"}
+_TEXT_VERSION: Final = "textIndexVersion"
+_TABLE_HELP: Final = "run scripts/create_indexes.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A declared index. `serves` says which queries need it; `partial` restricts it to some documents."""
+
+    collection: CollectionName
+    name: str
+    keys: Keys
+    serves: str
+    unique: bool = False
+    partial: Mapping[str, Any] | None = None
+
+    @property
+    def is_text(self) -> bool:
+        return any(kind == "text" for _, kind in self.keys)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.keys)
+
+    def model(self) -> IndexModel:
+        options: Row = {"name": self.name}
+        if self.unique:
+            options["unique"] = True
+        if self.partial is not None:
+            options["partialFilterExpression"] = dict(self.partial)
+        return IndexModel(list(self.keys), **options, **(_TEXT_OPTIONS if self.is_text else {}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexComparison:
+    """What a server has of one index; `size_bytes` is None where it does not tell."""
+
+    collection: str
+    name: str
+    presence: IndexPresence
+    serves: str = ""
+    detail: str = ""
+    size_bytes: int | None = None
+
+
+UNIQUE_MEMORY: Final = Index(
+    collection="memories",
+    name="dedupe_key_unique",
+    keys=(("source_user_id", 1), ("dedupe_key", 1)),
+    serves="put_many, update: one live memory per key; correctness, not speed",
+    unique=True,
+    partial={"dedupe_key": {"$exists": True}},
+)
+
+INDEXES: Final[tuple[Index, ...]] = (
+    UNIQUE_MEMORY,
+    Index(
+        collection="memories",
+        name="newest",
+        keys=(("source_user_id", 1), ("created_at", -1), ("_id", -1)),
+        serves="A1: list_page, match, count, erase; scan and scan_documents, backwards",
+    ),
+    Index(
+        collection="memories",
+        name="newest_of_type",
+        keys=(("memory_type", 1), ("source_user_id", 1), ("created_at", -1)),
+        serves="A1: list_page and match with a filter on memory_type",
+    ),
+    Index(
+        collection="memories",
+        name="words",
+        keys=(("source_user_id", 1), ("input", "text"), ("summary", "text"), ("tags", "text")),
+        serves="A1: keyword; the owner's words only are read",
+    ),
+    Index(
+        collection="memories",
+        name="tags",
+        keys=(("tags", 1), ("source_user_id", 1)),
+        serves="A1: list_page and match with a filter on tags",
+    ),
+    Index(
+        collection="memories",
+        name="events",
+        keys=(("source_user_id", 1), ("event_at", -1), ("_id", -1)),
+        serves="temporal",
+    ),
+    Index(
+        collection="memories",
+        name="changes",
+        keys=(("source_user_id", 1), ("updated_at", 1), ("_id", 1)),
+        serves="scan since a moment: what other processes changed",
+    ),
+    Index(
+        collection="memories",
+        name="relation_sources",
+        keys=(("source_user_id", 1), ("relations.source", 1)),
+        serves="graph: relations that start at an entity",
+    ),
+    Index(
+        collection="memories",
+        name="relation_targets",
+        keys=(("source_user_id", 1), ("relations.target", 1)),
+        serves="graph: relations that end at an entity",
+    ),
+    Index(
+        collection="memories",
+        name="pending",
+        keys=(("index.state", 1), ("updated_at", 1), ("_id", 1), ("index.next_attempt_at", 1)),
+        serves="pending: index work of all owners, oldest first",
+        partial={"index.state": "pending"},
+    ),
+    Index(
+        collection="memories",
+        name="expiry",
+        keys=(("expires_at", 1),),
+        serves="expired: the sweeper",
+        partial={"expires_at": {"$exists": True}},
+    ),
+    Index(
+        collection="memory_history",
+        name="versions",
+        keys=(("source_user_id", 1), ("memory_id", 1), ("version", 1)),
+        serves="history, delete, erase: versions that no longer fit inside their memory",
+    ),
+    Index(
+        collection="chat_sessions",
+        name="latest",
+        keys=(("user_id", 1), ("updated_at", -1)),
+        serves="A1: sessions of a user, latest first",
+    ),
+    Index(
+        collection="chat_messages",
+        name="in_order",
+        keys=(("session_id", 1), ("seq", 1)),
+        serves="A1: messages of a session in their order",
+    ),
+)
+COLLECTIONS: Final[tuple[CollectionName, ...]] = tuple(dict.fromkeys(index.collection for index in INDEXES))
+
+
+async def ensure_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = INDEXES) -> list[IndexComparison]:
+    """Create what is missing and return how everything stands then; what differs is reported, never touched.
+
+    Safe to repeat, and to run twice at the same time. Building on a large collection takes long: give the database a
+    deadline to match. Raises Unavailable; Conflict when documents already there break a unique index.
+    """
+    before = await compare_indexes(database, indexes=indexes)
+    missing = {(found.collection, found.name) for found in before if found.presence == "missing"}
+    wanted: defaultdict[CollectionName, list[Index]] = defaultdict(list)
+    for index in indexes:
+        if (database.collection_name(index.collection), index.name) in missing:
+            wanted[index.collection].append(index)
+    for name, group in wanted.items():
+        with database.calls():
+            await database.collection(name).create_indexes([index.model() for index in group])
+    if not missing:
+        return before
+    after = await compare_indexes(database, indexes=indexes)
+    return [
+        replace(found, presence="created")
+        if (found.collection, found.name) in missing and found.presence == "present"
+        else found
+        for found in after
+    ]
+
+
+async def compare_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = INDEXES) -> list[IndexComparison]:
+    """Return how the declared indexes stand, and which others there are ("obsolete"), with sizes. Only reads."""
+    exact = await _reports_details(database)
+    comparisons: list[IndexComparison] = []
+    for name in dict.fromkeys(index.collection for index in indexes):
+        listed = await _listed(database, name)
+        sizes = await _sizes(database, name) if listed else {}
+        declared = [index for index in indexes if index.collection == name]
+        found = compare(declared, listed, database.collection_name(name), exact=exact)
+        comparisons += [_sized(comparison, sizes) for comparison in found]
+    return comparisons
+
+
+async def log_missing_indexes(database: MongoDatabase) -> None:
+    """Log `mongo.indexes_missing` if any is; a store works without them, slowly."""
+    wrong = [found for found in await compare_indexes(database) if found.presence in ("missing", "differs")]
+    if wrong:
+        names = [f"{found.collection}.{found.name}" for found in wrong]
+        log.warning("mongo.indexes_missing", extra={"indexes": names, "help": _TABLE_HELP})
+
+
+def compare(
+    declared: Sequence[Index], listed: Sequence[Mapping[str, Any]], collection: str, *, exact: bool = True
+) -> list[IndexComparison]:
+    """Compare declared indexes with what listIndexes says of their collection. exact=False compares the fields only."""
+    rest = {entry["name"]: entry for entry in listed if entry["name"] != "_id_"}
+    comparisons = []
+    for index in declared:
+        entry, detail = _match(index, rest.values(), exact=exact)
+        presence: IndexPresence = "missing" if entry is None else "differs" if detail else "present"
+        if entry is not None:
+            del rest[entry["name"]]
+            if not detail and entry["name"] != index.name:
+                detail = f"under the name {entry['name']}"
+        comparisons.append(
+            IndexComparison(
+                collection=collection, name=index.name, presence=presence, serves=index.serves, detail=detail
+            )
+        )
+    unknown = [
+        IndexComparison(collection=collection, name=name, presence="obsolete", detail=str(list(_keys(entry))))
+        for name, entry in rest.items()
+    ]
+    return comparisons + unknown
+
+
+def _match(
+    index: Index, entries: Iterable[Mapping[str, Any]], *, exact: bool
+) -> tuple[Mapping[str, Any] | None, str]:
+    """Return the entry that is, or means to be, this index, and in what they differ."""
+    named = next((entry for entry in entries if entry["name"] == index.name), None)
+    if not exact:
+        alike = (entry for entry in entries if tuple(name for name, _ in _keys(entry)) == index.fields)
+        return named or next(alike, None), ""
+    if named is None:
+        wanted = _declared_keys(index)
+        named = next((entry for entry in entries if _keys(entry) == wanted), None)
+    return (None, "") if named is None else (named, _difference(index, named))
+
+
+def _difference(index: Index, entry: Mapping[str, Any]) -> str:
+    wanted: Row = {
+        "keys": _declared_keys(index),
+        "unique": index.unique,
+        "partial": None if index.partial is None else dict(index.partial),
+        **(_TEXT_OPTIONS if index.is_text else {}),
+    }
+    there: Row = {
+        "keys": _keys(entry),
+        "unique": bool(entry.get("unique", False)),
+        "partial": entry.get("partialFilterExpression"),
+        **{name: entry.get(name) for name in _TEXT_OPTIONS if index.is_text},
+    }
+    told = [f"{name} is {there[name]}, not {wanted[name]}" for name in wanted if there[name] != wanted[name]]
+    extra = [name for name in ("expireAfterSeconds", "sparse", "hidden", "collation") if entry.get(name)]
+    return "; ".join(told + [f"{name} is set" for name in extra])
+
+
+def _declared_keys(index: Index) -> Keys:
+    """Return the keys as `_keys` gives them: MongoDB lists the words of a text index in no order of ours."""
+    plain = [(name, kind) for name, kind in index.keys if kind != "text"]
+    return (*plain, *sorted((name, kind) for name, kind in index.keys if kind == "text"))
+
+
+def _keys(entry: Mapping[str, Any]) -> Keys:
+    words = [(name, "text") for name in sorted(entry.get("weights", ()))]
+    plain = [(name, kind if isinstance(kind, str) else int(kind)) for name, kind in entry["key"].items()]
+    return (*(pair for pair in plain if pair[0] not in ("_fts", "_ftsx")), *words)
+
+
+def _sized(comparison: IndexComparison, sizes: Mapping[str, int]) -> IndexComparison:
+    return replace(comparison, size_bytes=sizes.get(comparison.name))
+
+
+async def _reports_details(database: MongoDatabase) -> bool:
+    """Say whether the server's listing can be compared exactly: MongoDB tells its revision, stand-ins often nothing."""
+    with database.calls():
+        return "gitVersion" in await database.handle.command("buildInfo")
+
+
+async def _listed(database: MongoDatabase, name: CollectionName) -> list[Row]:
+    with database.calls():
+        try:
+            cursor: Any = database.collection(name).list_indexes()
+            if isawaitable(cursor):  # PyMongo's is awaited, Motor's is not
+                cursor = await cursor
+            return [dict(entry) async for entry in cursor]
+        except OperationFailure as exc:
+            if exc.code == NAMESPACE_NOT_FOUND:
+                return []
+            raise
+
+
+async def _sizes(database: MongoDatabase, name: CollectionName) -> Mapping[str, int]:
+    """Return the bytes of each index by name; nothing from a server that does not know $collStats."""
+    with database.calls():
+        try:
+            cursor: Any = database.collection(name).aggregate([{"$collStats": {"storageStats": {}}}])
+            if isawaitable(cursor):
+                cursor = await cursor
+            stats: list[Row] = [row async for row in cursor]
+        except OperationFailure:
+            return {}
+    sizes: defaultdict[str, int] = defaultdict(int)
+    for shard in stats:
+        for index, size in shard.get("storageStats", {}).get("indexSizes", {}).items():
+            sizes[index] += int(size)
+    return sizes

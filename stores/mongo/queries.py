@@ -1,0 +1,246 @@
+"""Every read that the stores make, as data: pure. `indexes` declares an index for each, and a test compares the two.
+
+The owner's clause is written last and on the server's side: nothing that a caller sends can stand in its place.
+"""
+
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from stores.filters import Filter
+from stores.mongo.client import CollectionName, Row
+from stores.mongo.codec import WITHOUT_INDEXES, from_ms
+from stores.mongo.filters import compile_filter
+from stores.records import Keyset, MemoryId, TimeWindow
+
+ONE_REPLY: Final = 100_000
+"""A batch size that a reply of 16 MB decides about, instead of MongoDB's first batch of 101."""
+
+MAX_SEARCH_WORDS: Final = 64
+
+_ID: Final[Row] = {"_id": 1}
+_LIVE: Final[Row] = {"deleted_at": {"$exists": False}}
+_SCANNED: Final = (
+    "version", "deleted_at", "updated_at", "created_at", "occurred_at", "expires_at", "session_id", "session_seq",
+    "speaker", "memory_type", "terms", "entity_terms",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One find: limit 0 is no limit."""
+
+    filter: Row
+    projection: Row
+    sort: tuple[tuple[str, Any], ...] = ()
+    limit: int = 0
+    collection: CollectionName = "memories"
+    batch: int = field(default=ONE_REPLY)
+
+
+def by_ids(ids: Sequence[MemoryId], owner: str) -> Query:
+    return Query(filter={"_id": {"$in": list(ids)}, **_LIVE, "source_user_id": owner}, projection=WITHOUT_INDEXES)
+
+
+def by_keys(keys: Collection[str], owner: str) -> Query:
+    """The memories that hold these dedupe keys, expired ones included."""
+    projection = {name: value for name, value in WITHOUT_INDEXES.items() if name != "dedupe_key"}
+    return Query(filter={"dedupe_key": {"$in": list(keys)}, "source_user_id": owner}, projection=projection)
+
+
+def version_of(memory_id: MemoryId, owner: str) -> Query:
+    """One memory's content, version and embedded history."""
+    projection = dict.fromkeys(("input", "version", "updated_at", "expires_at", "history"), 1)
+    return Query(filter={"_id": memory_id, **_LIVE, "source_user_id": owner}, projection=projection, limit=1)
+
+
+def moved_history(memory_id: MemoryId, below: int, owner: str) -> Query:
+    """The versions that no longer fit inside the memory, oldest first."""
+    return Query(
+        filter={"memory_id": memory_id, "version": {"$lt": below}, "source_user_id": owner},
+        projection={"_id": 0, "source_user_id": 0},
+        sort=(("version", 1),),
+        collection="memory_history",
+    )
+
+
+def newest(owner: str, limit: int, after: Keyset | None, where: Filter | None, now: datetime) -> Query:
+    conditions = [_not_expired(now)]
+    if after is not None:
+        conditions.append(_beyond("created_at", "$lt", after))
+    if where is not None:
+        conditions.append(compile_filter(where))
+    return Query(
+        filter=_scoped(owner, _bounds("created_at", "$lte", after), *conditions),
+        projection=WITHOUT_INDEXES,
+        sort=(("created_at", -1), ("_id", -1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def passing(where: Filter, owner: str, now: datetime) -> Query:
+    return Query(filter=_scoped(owner, {}, _not_expired(now), compile_filter(where)), projection=_ID)
+
+
+def any_word(text: str, owner: str, limit: int, among: Collection[MemoryId] | None, now: datetime) -> Query | None:
+    """Return a text search for any of the words of `text`, or None if it has no word."""
+    search = searchable(text)
+    if not search:
+        return None
+    score = {"$meta": "textScore"}
+    return Query(
+        filter=_scoped(owner, {"$text": {"$search": search}, **_among(among)}, _not_expired(now)),
+        projection={"_id": 1, "score": score},
+        sort=(("score", score), ("_id", 1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def happened(
+    window: TimeWindow, owner: str, limit: int, among: Collection[MemoryId] | None, now: datetime
+) -> Query:
+    bounds = {"$gte": window.since, "$lt": window.until}
+    told = {sign: bound for sign, bound in bounds.items() if bound is not None}
+    return Query(
+        filter=_scoped(owner, {**({"event_at": told} if told else {}), **_among(among)}, _not_expired(now)),
+        projection=_ID,
+        sort=(("event_at", -1), ("_id", -1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def arrived(owner: str, after: Keyset | None, limit: int, *, vectors: bool) -> Query:
+    """One batch of the rows that an index in memory is made of, in order of arrival."""
+    return Query(
+        filter=_scoped(owner, _bounds("created_at", "$gte", after), *_later("created_at", after)),
+        projection=_index_row(vectors=vectors),
+        sort=(("created_at", 1), ("_id", 1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def changed(owner: str, since: datetime, after: Keyset | None, limit: int, *, vectors: bool) -> Query:
+    """One batch of the rows that changed at or after `since`, tombstones too, in order of their change."""
+    start = {"updated_at": {"$gte": since if after is None else from_ms(after.created_ms)}}
+    conditions = _later("updated_at", after)
+    return Query(
+        filter={**start, **({"$and": conditions} if conditions else {}), "source_user_id": owner},
+        projection=_index_row(vectors=vectors),
+        sort=(("updated_at", 1), ("_id", 1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def documents_of(owner: str, after: Keyset | None, limit: int) -> Query:
+    return Query(
+        filter=_scoped(owner, _bounds("created_at", "$gte", after), *_later("created_at", after)),
+        projection=WITHOUT_INDEXES,
+        sort=(("created_at", 1), ("_id", 1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def documents_of_all(after: str | None, limit: int) -> Query:
+    start = {} if after is None else {"_id": {"$gt": after}}
+    return Query(
+        filter={**start, **_LIVE}, projection=WITHOUT_INDEXES, sort=(("_id", 1),), limit=limit, batch=limit
+    )
+
+
+def due(limit: int, now: datetime) -> Query:
+    """Index work of all owners, oldest first."""
+    waiting = {"$or": [{"index.next_attempt_at": {"$exists": False}}, {"index.next_attempt_at": {"$lte": now}}]}
+    projection = dict.fromkeys(("source_user_id", "input", "index", "deleted_at", "embedding"), 1)
+    return Query(
+        filter={"index.state": "pending", "$and": [waiting, _not_expired(now)]},
+        projection=projection,
+        sort=(("updated_at", 1), ("_id", 1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def over(limit: int, now: datetime) -> Query:
+    """Memories of all owners whose time is over."""
+    return Query(
+        filter={"expires_at": {"$lte": now}, **_LIVE},
+        projection={"source_user_id": 1},
+        sort=(("expires_at", 1),),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def buried(ids: Collection[MemoryId], owner: str) -> Query:
+    return Query(
+        filter={"_id": {"$in": list(ids)}, "deleted_at": {"$exists": True}, "source_user_id": owner}, projection=_ID
+    )
+
+
+def touching(entities: Collection[str], owner: str) -> Query:
+    """The memories with a relation, not retired, that starts or ends at one of the entities."""
+    wanted, known = {"$in": sorted(entities)}, {"$exists": False}
+    ends = [
+        {"relations": {"$elemMatch": {end: wanted, "retired_at": known}}, "source_user_id": owner}
+        for end in ("source", "target")
+    ]  # the owner stands in each branch too: so each can seek in its own index
+    return Query(
+        filter={"$or": ends, **_LIVE, "source_user_id": owner}, projection={"relations": 1, "created_at": 1}
+    )
+
+
+def touching_newest(entity: str, owner: str, limit: int) -> Query:
+    query = touching([entity], owner)
+    return Query(
+        filter=query.filter,
+        projection=query.projection,
+        sort=(("created_at", -1), ("_id", -1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def searchable(text: str) -> str:
+    """Return the words of `text` with nothing that `$text` reads as an operator: no quotes, no minus, no symbols."""
+    kept = "".join(character if unicodedata.category(character)[0] in "LMN" else " " for character in text)
+    return " ".join(list(dict.fromkeys(kept.split()))[:MAX_SEARCH_WORDS])
+
+
+def _index_row(*, vectors: bool) -> Row:
+    return dict.fromkeys((*_SCANNED, "embedding") if vectors else _SCANNED, 1)
+
+
+def _scoped(owner: str, fields: Mapping[str, Any], *conditions: Row) -> Row:
+    """Return a filter for live memories of the owner."""
+    together = {"$and": list(conditions)} if conditions else {}
+    return {**fields, **_LIVE, **together, "source_user_id": owner}
+
+
+def _not_expired(now: datetime) -> Row:
+    return {"$or": [{"expires_at": {"$exists": False}}, {"expires_at": {"$gt": now}}]}
+
+
+def _among(ids: Collection[MemoryId] | None) -> Row:
+    return {} if ids is None else {"_id": {"$in": list(ids)}}
+
+
+def _bounds(name: str, sign: str, after: Keyset | None) -> Row:
+    """Return a bound that an index can seek to; by `_beyond` alone the pages before would be read again."""
+    return {} if after is None else {name: {sign: from_ms(after.created_ms)}}
+
+
+def _beyond(name: str, sign: str, after: Keyset) -> Row:
+    """Return what, inside `_bounds`, leaves out the rows up to the keyset that share its time."""
+    return {"$or": [{name: {sign: from_ms(after.created_ms)}}, {"_id": {sign: after.id}}]}
+
+
+def _later(name: str, after: Keyset | None) -> list[Row]:
+    return [] if after is None else [_beyond(name, "$gt", after)]
