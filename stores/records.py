@@ -110,6 +110,7 @@ class Document:
     keywords: analysed words (stemmed, in order, with repeats) for the store's keyword index.
     terms, entity_terms: the same words, and the entity keys, as 32-bit hashes, little-endian uint32.
     embedding: float32 little-endian, unit length, or None while pending.
+    traits: bits about the text that searches use; their meaning belongs to the writer.
     """
 
     memory: Memory
@@ -119,6 +120,7 @@ class Document:
     entity_terms: bytes = b""
     relations: tuple[Relation, ...] = ()
     embedding: bytes | None = None
+    traits: int = 0
 
 
 class IndexRow(NamedTuple):
@@ -138,6 +140,7 @@ class IndexRow(NamedTuple):
     terms: bytes
     entity_terms: bytes
     embedding: bytes | None
+    traits: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,9 @@ DIMENSION = 4
 
 def vector_of(text: str) -> np.ndarray:
     """The unit vector of `text`: any two texts differ."""
-    digest = (
-        np.frombuffer(sha256(text.encode()).digest()[: DIMENSION * 2], dtype=np.uint16).astype(np.float32) - 32767.5
-    )
-    return (digest / np.linalg.norm(digest)).astype(np.float32)
+    digest = np.frombuffer(sha256(text.encode()).digest()[: DIMENSION * 2], dtype=np.uint16)
+    centred = digest.astype(np.float32) - 32767.5
+    return (centred / np.linalg.norm(centred)).astype(np.float32)
 
 
 def rows_of(texts: Sequence[str]) -> np.ndarray:

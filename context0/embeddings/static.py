@@ -25,7 +25,7 @@ _INLINE_CHARACTERS: Final = 4096
 class StaticEmbedder:
     """256-d mean of word vectors; about 20 us a query, no network, 33 MB once loaded.
 
-    The model is loaded on first use, once, in a thread. Reading the tokenizer (45 of its 60 ms) holds the GIL, so
+    The model is loaded on first use, once, in a thread. Reading the tokenizer (45 of its 80 ms) holds the GIL, so
     that loading is felt by the event loop all the same: `embed([])` does it at a moment of the caller's choice.
     """
 

@@ -35,6 +35,7 @@ class Snapshot:
     session: npt.NDArray[np.int32]
     speaker: npt.NDArray[np.int32]
     memory_type: npt.NDArray[np.int32]
+    traits: npt.NDArray[np.int32]
     previous: npt.NDArray[np.int32]
     following: npt.NDArray[np.int32]
 
@@ -70,6 +71,7 @@ class OwnerIndex:
         self._created, self._event, self._expires = Column(np.int64), Column(np.int64), Column(np.int64)
         self._session, self._speaker, self._memory_type = Column(np.int32), Column(np.int32), Column(np.int32)
         self._previous, self._following, self._arrival = Column(np.int32), Column(np.int32), Column(np.int64)
+        self._traits = Column(np.int32)
         self._last_of_session: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -79,7 +81,8 @@ class OwnerIndex:
     def nbytes(self) -> int:
         columns = (
             self._created, self._event, self._expires, self._session, self._speaker, self._memory_type,
-            self._previous, self._following, self._arrival,
+            self._previous, self._following, self._arrival, self._traits,
+            self._traits,
         )  # fmt: skip
         return self.points.nbytes + self._terms.nbytes + self._entities.nbytes + sum(c.nbytes for c in columns)
 
@@ -122,6 +125,7 @@ class OwnerIndex:
             session=self._session.view,
             speaker=self._speaker.view,
             memory_type=self._memory_type.view,
+            traits=self._traits.view,
             previous=self._previous.view,
             following=self._following.view,
         )
@@ -150,6 +154,7 @@ class OwnerIndex:
         self._event.append_many([row.created_ms if row.occurred_ms is None else row.occurred_ms for row in rows])
         self._expires.append_many([NEVER if row.expires_ms is None else row.expires_ms for row in rows])
         self._session.append_many(self.sessions.encode([row.session_id for row in rows]))
+        self._traits.append_many([row.traits for row in rows])
         self._arrival.append_many([row.session_seq for row in rows])
         self._speaker.append_many(self.speakers.encode([row.speaker for row in rows]))
         self._memory_type.append_many(self.memory_types.encode([row.memory_type for row in rows]))

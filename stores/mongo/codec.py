@@ -33,12 +33,11 @@ _NOWHERE: Final = Provenance()
 _ESCAPES: Final = str.maketrans({"＼": "＼＼", ".": "＼d", "\0": "＼0"})
 
 
-def encode(document: Document) -> Row:
-    """Return the BSON document of `document`, as it is inserted."""
+def encode(document: Document, owner: str) -> Row:
+    """Return the BSON document of `document`, as it is inserted; the owner is the scope's, whatever the memory says."""
     memory = document.memory
     row = {
         "_id": memory.id,
-        "source_user_id": memory.user_id,
         "input": memory.content,
         "summary": memory.summary,
         "agent_id": memory.agent_id,
@@ -69,6 +68,7 @@ def encode(document: Document) -> Row:
         "terms": document.terms or None,
         "entity_terms": document.entity_terms or None,
         "relations": [encode_relation(relation) for relation in document.relations] or None,
+        "source_user_id": owner,
     }
     return {name: value for name, value in row.items() if value is not None}
 
@@ -193,9 +193,9 @@ def tombstone(now: datetime) -> Row:
     }
 
 
-def replacement(document: Document, history: Sequence[Row]) -> Row:
+def replacement(document: Document, owner: str, history: Sequence[Row]) -> Row:
     """Return the update that puts `document` in the place of the version before, in one single-document write."""
-    row = encode(document)
+    row = encode(document, owner)
     changed = {name: value for name, value in row.items() if name not in FIXED}
     changed["history"] = list(history)
     gone = [name for name in OPTIONAL if name not in changed]

@@ -235,9 +235,7 @@ def compare(
     return comparisons + unknown
 
 
-def _match(
-    index: Index, entries: Iterable[Mapping[str, Any]], *, exact: bool
-) -> tuple[Mapping[str, Any] | None, str]:
+def _match(index: Index, entries: Iterable[Mapping[str, Any]], *, exact: bool) -> tuple[Mapping[str, Any] | None, str]:
     """Return the entry that is, or means to be, this index, and in what they differ."""
     named = next((entry for entry in entries if entry["name"] == index.name), None)
     if not exact:

@@ -100,9 +100,7 @@ def any_word(text: str, owner: str, limit: int, among: Collection[MemoryId] | No
     )
 
 
-def happened(
-    window: TimeWindow, owner: str, limit: int, among: Collection[MemoryId] | None, now: datetime
-) -> Query:
+def happened(window: TimeWindow, owner: str, limit: int, among: Collection[MemoryId] | None, now: datetime) -> Query:
     bounds = {"$gte": window.since, "$lt": window.until}
     told = {sign: bound for sign, bound in bounds.items() if bound is not None}
     return Query(
@@ -150,9 +148,7 @@ def documents_of(owner: str, after: Keyset | None, limit: int) -> Query:
 
 def documents_of_all(after: str | None, limit: int) -> Query:
     start = {} if after is None else {"_id": {"$gt": after}}
-    return Query(
-        filter={**start, **_LIVE}, projection=WITHOUT_INDEXES, sort=(("_id", 1),), limit=limit, batch=limit
-    )
+    return Query(filter={**start, **_LIVE}, projection=WITHOUT_INDEXES, sort=(("_id", 1),), limit=limit, batch=limit)
 
 
 def due(limit: int, now: datetime) -> Query:
@@ -192,9 +188,7 @@ def touching(entities: Collection[str], owner: str) -> Query:
         {"relations": {"$elemMatch": {end: wanted, "retired_at": known}}, "source_user_id": owner}
         for end in ("source", "target")
     ]  # the owner stands in each branch too: so each can seek in its own index
-    return Query(
-        filter={"$or": ends, **_LIVE, "source_user_id": owner}, projection={"relations": 1, "created_at": 1}
-    )
+    return Query(filter={"$or": ends, **_LIVE, "source_user_id": owner}, projection={"relations": 1, "created_at": 1})
 
 
 def touching_newest(entity: str, owner: str, limit: int) -> Query:

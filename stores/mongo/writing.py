@@ -30,15 +30,17 @@ async def insert(documents: Sequence[Document], owner: str, now: datetime, datab
 
     One command; one read more when keys are taken, and two writes more when expired memories must release theirs.
     """
+    fresh: dict[str, Document] = {}
+    for document in documents:
+        fresh.setdefault(document.dedupe_key, document)
+    rows = {key: encode(document, owner) for key, document in fresh.items()}
     stored: dict[str, Memory] = {}
-    rows = {document.dedupe_key: encode(document) for document in reversed(documents)}
-    fresh = {document.dedupe_key: document for document in reversed(documents)}
     refused = await _insert_rows(list(rows.values()), database)
     if refused:
-        stored, released = await _holders(refused, owner, now, database)
+        stored, over = await _holders(refused, owner, now, database)
         again = [rows[key] for key in refused if key not in stored]
         if again:
-            await _release(released, owner, now, database)
+            await _release(over, owner, now, database)
             await _insert_again(again, stored, owner, now, database)
     return [stored.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
 
@@ -73,6 +75,8 @@ async def _holders(
 
 async def _release(ids: Sequence[MemoryId], owner: str, now: datetime, database: MongoDatabase) -> None:
     """Take the dedupe keys of memories that have expired."""
+    if not ids:
+        return
     expired = {"_id": {"$in": list(ids)}, "expires_at": {"$lte": now}, "source_user_id": owner}
     with database.calls():
         await database.collection("memories").update_many(expired, {"$unset": {"dedupe_key": ""}})
@@ -90,19 +94,19 @@ async def _insert_again(
         stored |= faster
 
 
-async def update(
-    document: Document, owner: str, expected_version: int, now: datetime, database: MongoDatabase
-) -> None:
+async def update(document: Document, owner: str, expected_version: int, now: datetime, database: MongoDatabase) -> None:
     """Put `document` in the place of version `expected_version`: a read and a compare-and-set."""
     memory_id = document.memory.id
     before = await read_version(memory_id, owner, now, database)
     if before["version"] != expected_version:
-        raise Conflict(f"{memory_id} is at version {before['version']}, not {expected_version}; read it, change it again")
+        raise Conflict(
+            f"{memory_id} is at version {before['version']}, not {expected_version}; read it, change it again"
+        )
     past = [*before.get("history", ()), _entry(before)]
     if len(past) > VERSIONS_INSIDE:
         await _move_out(past[:-1], memory_id, owner, database)
         past = past[-1:]
-    change = replacement(document, past)
+    change = replacement(document, owner, past)
     same = {"_id": memory_id, "version": expected_version, "deleted_at": {"$exists": False}, "source_user_id": owner}
     if not await _compare_and_set(same, change, document.dedupe_key, now, database):
         raise Conflict(f"somebody else changed {memory_id} just now; read it, change it again")
@@ -194,7 +198,3 @@ def _marked(item: IndexMark) -> Row:
     if item.embedding is not None:
         row |= {"embedding": item.embedding, "embedding_model": item.embedding_model}
     return row
-
-
-async def erase(owner: str, database: MongoDatabase) -> dict[str, int]:
-    """Remove everything of the owner; return what was removed, by kind."""

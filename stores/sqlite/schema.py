@@ -64,7 +64,8 @@ CREATE TABLE memory_index (
     row          INTEGER PRIMARY KEY,
     terms        BLOB NOT NULL,
     entity_terms BLOB NOT NULL,
-    embedding    BLOB
+    embedding    BLOB,
+    traits       INTEGER NOT NULL
 ) STRICT;
 
 CREATE VIRTUAL TABLE memory_words USING fts5(words, content='', contentless_delete=1, tokenize='unicode61');

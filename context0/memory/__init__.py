@@ -1,0 +1,1 @@
+"""The memory engine: what is kept, how it is found, and how it is forgotten."""

@@ -1,0 +1,58 @@
+"""What the engine answers with: frozen records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stores.records import Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundMemory:
+    """One memory of a search. `score` orders the result; `arms` has what each arm contributed, those that saw it only."""
+
+    memory: Memory
+    score: float
+    arms: Mapping[str, float]
+    explanation: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """Best first. `degraded` names the arms that could not answer: the result may then lack what they would have found.
+
+    timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
+    """
+
+    items: tuple[FoundMemory, ...]
+    degraded: tuple[str, ...] = ()
+    next_cursor: str | None = None
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    explanation: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReceipt:
+    """What one store removed, by kind, and how many records remain. `error` says why, where it failed."""
+
+    store: str
+    removed: Mapping[str, int]
+    remaining: int
+    error: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None and self.remaining == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErasureReceipt:
+    """The proof of an erasure, store by store; not `ok` means: call `delete_all` again."""
+
+    user_id: str
+    erased_at: datetime
+    stores: tuple[StoreReceipt, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(store.ok for store in self.stores)

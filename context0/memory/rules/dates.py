@@ -1,0 +1,119 @@
+"""Dates and ranges in a text or a question, relative to a reference time, as aware UTC intervals.
+
+English with its relative forms; of other languages the names of months beside a day or year, and words for yesterday,
+today and tomorrow. Weeks run from Monday to Sunday; a day is one of the reference's own time zone.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+
+from context0.memory.rules.date_scan import scan
+from context0.memory.rules.date_words import TOKEN, Lean, Sentence
+from context0.memory.rules.time_words import SURE_SIGNS, TRIGGERS
+
+MAX_DATES = 32
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+
+_WORD = re.compile(r"[^\W\d_]+")
+_DIGIT = re.compile(r"\d")
+_CLOCK_OR_DURATION = re.compile(
+    r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\bo['’]clock\b"
+    r"|\b(?:\d{1,4}|two|three|four|five|six|seven|eight|nine|ten|twelve|several|few|couple of) "
+    r"(?:hours|days|weeks|months|years|decades)\b",
+    re.I,
+)
+_ANY_DAY = date(2001, 6, 13)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateRange:
+    """A half-open interval of aware UTC times that a text names.
+
+    text: the words that name it.  explicit: its year is written there; otherwise it was worked out from the reference.
+    yearless: a day, month or season was named without its year, so that the same one of another year may be meant.
+    An open side is EARLIEST or LATEST.
+    """
+
+    start: datetime
+    end: datetime
+    text: str
+    explicit: bool
+    yearless: bool = False
+
+
+def find_dates(text: str, *, reference: datetime) -> tuple[DateRange, ...]:
+    """Return the dates and ranges in `text`, in order, none overlapping, at most 32; impossible dates are left out.
+
+    reference: what "yesterday" counts from (naive: UTC). A date without a year is the latest one, unless the sentence
+    speaks of the future or the next one is near (within three months, the latest half a year ago).
+    """
+    return _find(text, reference, "near")
+
+
+def find_query_range(question: str, *, reference: datetime) -> DateRange | None:
+    """Return the range that `question` asks about: the first with a written year, else the first; None without one.
+
+    A date without a year is the latest one that has begun, unless the question speaks of the future.
+    """
+    found = _find(question, reference, "past")
+    return next((one for one in found if one.explicit), found[0] if found else None)
+
+
+def mentions_time(text: str) -> bool:
+    """Tell whether `text` holds any expression of time: a date, "every Friday", "at 5 pm", "for two weeks"."""
+    words = _WORD.findall(text.lower())
+    if not SURE_SIGNS.isdisjoint(words):
+        return True
+    if TRIGGERS.isdisjoint(words) and "hours" not in words and not _DIGIT.search(text):
+        return False
+    if _CLOCK_OR_DURATION.search(text):
+        return True
+    return next(scan(Sentence.of(TOKEN.findall(text), today=_ANY_DAY, undecided="near")), None) is not None
+
+
+def _find(text: str, reference: datetime, undecided: Lean) -> tuple[DateRange, ...]:
+    if not _may_hold_date(text):
+        return ()
+    zone = reference.tzinfo or UTC
+    sentence = Sentence.of(TOKEN.findall(text), today=reference.date(), undecided=undecided)
+    found: list[DateRange] = []
+    seen = position = 0
+    for scanned in scan(sentence):
+        match = scanned.match
+        begin = text.index(sentence.raw[scanned.start], _behind(text, sentence.raw[seen : scanned.start], position))
+        position = _behind(text, sentence.raw[scanned.start : match.stop], begin)
+        seen = match.stop
+        start, end = _moment_of(match.span.start, zone), _moment_of(match.span.end, zone)
+        if start is None or end is None:
+            continue
+        found.append(DateRange(start=start, end=end, text=text[begin:position], explicit=match.explicit, yearless=match.yearless))
+        if len(found) == MAX_DATES:
+            break
+    return tuple(found)
+
+
+def _behind(text: str, tokens: list[str], position: int) -> int:
+    """Return the place behind `tokens`, which follow `position` with nothing but white space between them."""
+    for token in tokens:
+        position = text.index(token, position) + len(token)
+    return position
+
+
+def _may_hold_date(text: str) -> bool:
+    """Tell cheaply (3 µs) whether the grammar could find anything."""
+    return not TRIGGERS.isdisjoint(_WORD.findall(text.lower())) or _DIGIT.search(text) is not None
+
+
+def _moment_of(day: date, zone: tzinfo) -> datetime | None:
+    """Return the first moment of `day` in `zone`; None where UTC has no such year."""
+    if day == date.min:
+        return EARLIEST
+    if day == date.max:
+        return LATEST
+    local = datetime(day.year, day.month, day.day, tzinfo=zone)
+    try:
+        return local if zone is UTC else local.astimezone(UTC)
+    except OverflowError:
+        return None

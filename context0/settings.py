@@ -1,0 +1,77 @@
+"""Every setting, and the only reader of the environment: CONTEXT0_… variables and a .env file."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All of Context0's settings; each has a default that works on an empty machine."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CONTEXT0_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("~/.context0"), description="The folder for the default store and for journals; made when needed."
+    )
+    store_url: str = Field(
+        default="",
+        description="Where memories are kept: sqlite:///file.db or mongodb://host/database. Default: a file in data_dir.",
+    )
+    vector_url: str = Field(default="local://", description="Where vectors are searched: local:// or pinecone://index.")
+    cache_url: str = Field(default="memory://", description="The shared cache: memory:// or redis://host.")
+    task_url: str = Field(default="memory://", description="The task queue: memory://, redis://host or amqp://host.")
+
+    embedding_provider: Literal["static", "openai", "sentence-transformers"] = Field(
+        default="static", description="What turns text into vectors. static needs no network and no key."
+    )
+    embedding_model: str = Field(default="", description="The provider's model, or a folder; empty: its default.")
+    embedding_base_url: str = Field(default="", description="Another server that speaks OpenAI's embeddings API.")
+    embedding_api_key: SecretStr = Field(default=SecretStr(""), description="The key of the embeddings API.")
+    embedding_deadline_s: float = Field(default=30.0, gt=0, le=600, description="Total time for one embedding call.")
+
+    llm_provider: Literal["extractive", "openai", "scripted"] = Field(
+        default="extractive", description="Who answers in chats. extractive needs no network and no key."
+    )
+    llm_model: str = Field(default="", description="The provider's model; empty: its default.")
+    llm_base_url: str = Field(default="", description="Another server that speaks OpenAI's chat API.")
+    llm_api_key: SecretStr = Field(default=SecretStr(""), description="The key of the chat API.")
+
+    pinecone_api_key: SecretStr = Field(default=SecretStr(""), description="The key for pinecone:// vectors.")
+
+    sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL", description="FULL: an acknowledged write survives a power cut. NORMAL: only a crash."
+    )
+    mongodb_timeout_ms: int = Field(default=5_000, ge=50, le=600_000, description="Deadline of each MongoDB operation.")
+    slow_command_ms: int = Field(default=100, ge=1, description="Store commands slower than this are logged.")
+
+    max_content_bytes: int = Field(
+        default=65_536, ge=1, le=8_000_000, description="The longest text of one memory, in UTF-8 bytes."
+    )
+    owner_index_max_memories: int = Field(
+        default=100_000,
+        ge=0,
+        description="Owners with more memories than this are searched by the stores' own indexes, not in memory.",
+    )
+    owner_index_max_bytes: int = Field(
+        default=1 << 30, ge=1 << 20, description="Memory for the in-memory indexes of all owners together."
+    )
+    owner_index_staleness_s: float = Field(
+        default=1.0, ge=0, le=3600, description="How late a change made by another process may be seen in searches."
+    )
+    hnsw_from: int = Field(
+        default=100_000, ge=1_000, description="From how many vectors of one owner a graph (HNSW) replaces exact search."
+    )
+    search_deadline_ms: int = Field(default=5_000, ge=1, le=600_000, description="Default deadline of one search.")
+    index_interval_s: float = Field(
+        default=5.0, gt=0, le=3600, description="How often due index work and expired memories are looked for."
+    )
+
+    @cached_property
+    def resolved_store_url(self) -> str:
+        """`store_url`, or the default file in `data_dir`."""
+        return self.store_url or f"sqlite:///{self.data_dir.expanduser() / 'context0.db'}"
