@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     )
     store_url: str = Field(
         default="",
-        description="Where memories are kept: sqlite:///file.db or mongodb://host/database. Default: a file in data_dir.",
+        description="Where memories are kept: sqlite:///file.db or mongodb://host/database; empty: a file in data_dir.",
     )
     vector_url: str = Field(default="local://", description="Where vectors are searched: local:// or pinecone://index.")
     cache_url: str = Field(default="memory://", description="The shared cache: memory:// or redis://host.")
@@ -64,7 +64,9 @@ class Settings(BaseSettings):
         default=1.0, ge=0, le=3600, description="How late a change made by another process may be seen in searches."
     )
     hnsw_from: int = Field(
-        default=100_000, ge=1_000, description="From how many vectors of one owner a graph (HNSW) replaces exact search."
+        default=100_000,
+        ge=1_000,
+        description="From how many vectors of one owner a graph (HNSW) replaces exact search.",
     )
     search_deadline_ms: int = Field(default=5_000, ge=1, le=600_000, description="Default deadline of one search.")
     index_interval_s: float = Field(

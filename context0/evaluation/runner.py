@@ -35,7 +35,7 @@ class RunOptions:
     """merge: all conversations of a dataset under one owner.  strategies: the arms to ask, None means all."""
 
     merge: bool = False
-    strategies: tuple[str, ...] | None = None
+    strategies: tuple[ArmName, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

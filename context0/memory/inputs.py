@@ -124,7 +124,9 @@ def check_content(value: object, max_bytes: int) -> str:
         raise InvalidInput("content", "is empty; there is nothing to remember")
     size = len(value) if value.isascii() else len(value.encode())
     if size > max_bytes:
-        raise InvalidInput("content", f"has {size} bytes, at most {max_bytes} are allowed; cut it into several memories")
+        raise InvalidInput(
+            "content", f"has {size} bytes, at most {max_bytes} are allowed; cut it into several memories"
+        )
     return value
 
 
@@ -145,7 +147,7 @@ def check_time(field: str, value: object) -> datetime | None:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as exc:
-            raise InvalidInput(field, f"{value[:40]!r} is no ISO time; write 2026-05-01T00:00:00Z") from exc
+            raise InvalidInput(field, f"{str(value)[:40]!r} is no ISO time; write 2026-05-01T00:00:00Z") from exc
     if not isinstance(value, datetime):
         raise InvalidInput(field, f"give a datetime, not {type(value).__name__}")
     if value.tzinfo is None:
@@ -172,8 +174,18 @@ def check_share(field: str, value: object) -> float:
 
 def check_memory_type(value: object) -> MemoryType:
     if value not in MEMORY_TYPES:
-        raise InvalidInput("memory_type", f"{str(value)[:40]!r} is unknown; known are {', '.join(sorted(MEMORY_TYPES))}")
+        raise InvalidInput(
+            "memory_type", f"{str(value)[:40]!r} is unknown; known are {', '.join(sorted(MEMORY_TYPES))}"
+        )
     return cast("MemoryType", value)
+
+
+def check_memory_types(value: object) -> frozenset[MemoryType] | None:
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Collection) or not value:
+        raise InvalidInput("memory_types", f"give a list of {', '.join(sorted(MEMORY_TYPES))}")
+    return frozenset(map(check_memory_type, value))
 
 
 def check_tags(value: object) -> tuple[str, ...]:
@@ -187,7 +199,7 @@ def check_tags(value: object) -> tuple[str, ...]:
 
 
 def check_metadata(value: object) -> Mapping[str, Any]:
-    """Return JSON data that every store keeps alike: at most 8 levels, 200 keys, no "$" or "." in keys, finite numbers."""
+    """Return JSON data that every store keeps alike: 8 levels, 200 keys, no "$" or "." in keys."""
     if not isinstance(value, Mapping):
         raise InvalidInput("metadata", f"give a dictionary, not {type(value).__name__}")
     left = [MAX_METADATA_KEYS]
@@ -202,7 +214,9 @@ def _checked_items(value: Mapping[Any, Any], left: list[int]) -> Sequence[tuple[
         if not isinstance(key, str) or not key or len(key) > MAX_NAME:
             raise InvalidInput("metadata", "a key is a non-empty text of at most 256 characters")
         if "$" in key or "." in key or '"' in key or not key.isprintable():
-            raise InvalidInput("metadata", f"the key {key[:40]!r} holds $, a dot, a quote or a control character; rename it")
+            raise InvalidInput(
+                "metadata", f"the key {key[:40]!r} holds $, a dot, a quote or a control character; rename it"
+            )
     return list(value.items())
 
 
@@ -223,13 +237,15 @@ def _json_value(value: object, depth: int, left: list[int]) -> Any:
         case list() | tuple():
             left[0] -= len(value)
             if left[0] < 0:
-                raise InvalidInput("metadata", f"has more than {MAX_METADATA_KEYS} keys and items; keep the rest elsewhere")
+                raise InvalidInput(
+                    "metadata", f"has more than {MAX_METADATA_KEYS} keys and items; keep the rest elsewhere"
+                )
             return [_json_value(item, depth + 1, left) for item in value]
     raise InvalidInput("metadata", f"holds {str(value)[:40]!r}, which is no JSON value (finite, 64-bit); convert it")
 
 
 def check_ids(ids: object) -> list[MemoryId]:
-    """Return the ids without repeats, in order: at most 1,000. Texts that cannot be an id of ours simply match nothing."""
+    """Return the ids without repeats, in order: at most 1,000. A text that cannot be an id matches nothing."""
     if isinstance(ids, str) or not isinstance(ids, Collection) or len(ids) > MAX_PAGE:
         raise InvalidInput("ids", f"give a list of at most {MAX_PAGE} ids")
     if not all(isinstance(memory_id, str) for memory_id in ids):

@@ -9,7 +9,7 @@ from stores.records import Memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMemory:
-    """One memory of a search. `score` orders the result; `arms` has what each arm contributed, those that saw it only."""
+    """One memory of a search. `score` orders the result; `arms` has the score of each arm that found it."""
 
     memory: Memory
     score: float

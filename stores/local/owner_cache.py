@@ -77,6 +77,10 @@ class OwnerCache(Generic[I]):
             return await self._shared(scope, self._refresh)
         return index
 
+    def held(self, scope: Scope) -> I | None:
+        """Return the owner's index if it is loaded, as fresh as it is."""
+        return self._held.get(scope)
+
     def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
         """Take over rows that this process has just written."""
         if scope in self._loading:

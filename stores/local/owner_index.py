@@ -1,12 +1,13 @@
 """Everything that search needs of one owner, in arrays: one pass answers all arms, on every document store alike."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from stores.errors import DimensionMismatch
 from stores.local.columns import Column
 from stores.local.postings import Postings
 from stores.local.vector_set import VectorSet
@@ -20,12 +21,15 @@ Mask = npt.NDArray[np.bool_]
 class Snapshot:
     """The arrays of one moment, one entry a row, dead rows included: what a search reads, also in a thread.
 
-    session, speaker, memory_type: small codes, -1 for none. previous, following: the row before and after it in its
-    session, -1 for none. event_ms: when it happened, or else when it was stored.
+    complete: every living row has a vector. session, speaker, memory_type: small codes, -1 for none. previous,
+    following: the row before and after it in its session, -1 for none. event_ms: when it happened,
+    or else when it was stored.
     """
 
     ids: Sequence[MemoryId]
+    row_of: Mapping[MemoryId, int]
     alive: Mask
+    complete: bool
     matrix: npt.NDArray[np.float32]
     terms: Postings
     entities: Postings
@@ -41,6 +45,18 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.alive)
+
+    def similarity(self, vector: FloatVector) -> npt.NDArray[np.float32]:
+        """Return the cosine similarity of every row, NaN without a vector: float32, shape (rows,).
+
+        vector: float32, shape (dimension,), unit length. Raises DimensionMismatch.
+        """
+        if not self.matrix.shape[1]:
+            return np.full(len(self), np.nan, np.float32)
+        if len(vector) != self.matrix.shape[1]:
+            raise DimensionMismatch(self.matrix.shape[1], len(vector))
+        scores: npt.NDArray[np.float32] = self.matrix @ vector
+        return scores if self.complete else np.where(self.matrix.any(axis=1), scores, np.float32(np.nan))
 
 
 class Lexicon:
@@ -115,7 +131,9 @@ class OwnerIndex:
         """Return views of the arrays as they are now. A few microseconds."""
         return Snapshot(
             ids=self.points.ids,
+            row_of=self.points.row_of,
             alive=self.points.alive,
+            complete=self.points.complete,
             matrix=self.points.matrix,
             terms=self._terms,
             entities=self._entities,
@@ -134,9 +152,6 @@ class OwnerIndex:
         """Return the rows of the ids that are known."""
         places = self.points.row_of
         return np.fromiter((places[i] for i in ids if i in places), np.int64)
-
-    def dense(self, vector: FloatVector) -> npt.NDArray[np.float32]:
-        return self.points.scores(vector)
 
     def _is_news(self, row: IndexRow) -> bool:
         known = self._versions.get(row.id)

@@ -33,6 +33,7 @@ class VectorSet:
         self._hnsw_from = hnsw_from
         self._graph: Any = None  # usearch.index.Index, imported on first use
         self._graph_rows = 0
+        self._without_vector: set[MemoryId] = set()
         self._building = threading.Lock()
 
     def __len__(self) -> int:
@@ -41,6 +42,11 @@ class VectorSet:
     @property
     def dimension(self) -> int | None:
         return None if self._matrix is None else self._matrix.view.shape[1]
+
+    @property
+    def complete(self) -> bool:
+        """True when every living row has a vector."""
+        return not self._without_vector
 
     @property
     def alive(self) -> npt.NDArray[np.bool_]:
@@ -70,6 +76,8 @@ class VectorSet:
         if self._matrix is not None:
             self._matrix.append_many(self._stacked(vectors))
         first = len(self.ids)
+        self._without_vector.difference_update(ids)
+        self._without_vector.update(i for i, vector in zip(ids, vectors, strict=True) if vector is None)
         self.ids.extend(ids)
         self._alive.append_many(np.ones(len(ids), np.bool_))
         for row, memory_id in enumerate(ids, first):
@@ -82,6 +90,7 @@ class VectorSet:
         """Forget `ids`; return the rows that are dead now."""
         rows = [row for memory_id in ids if (row := self.row_of.pop(memory_id, None)) is not None]
         self._alive.view[rows] = False
+        self._without_vector.difference_update(ids)
         return rows
 
     def scores(self, vector: FloatVector) -> npt.NDArray[np.float32]:

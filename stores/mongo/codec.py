@@ -4,13 +4,23 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from stores.records import Document, IndexRow, IndexState, Keyset, Memory, MemoryId, PendingWork, Provenance, Relation
-from stores.records import Scope as OwnerScope
+from stores.records import (
+    Document,
+    IndexRow,
+    IndexState,
+    Keyset,
+    Memory,
+    MemoryId,
+    PendingWork,
+    Provenance,
+    Relation,
+    Scope,
+)
 
 Row = dict[str, Any]
 
 WITHOUT_INDEXES: Final[Row] = dict.fromkeys(
-    ("embedding", "terms", "entity_terms", "relations", "history", "event_at", "deleted_at"), 0
+    ("embedding", "terms", "entity_terms", "traits", "relations", "history", "event_at"), 0
 )
 """The projection that `decode` needs: everything but what only indexes and the history are made of."""
 
@@ -19,8 +29,8 @@ FIXED: Final = frozenset({"_id", "source_user_id", "created_at"})
 
 OPTIONAL: Final = (
     "summary", "agent_id", "session_id", "speaker", "occurred_at", "valid_from", "invalid_at", "superseded_by",
-    "expires_at", "embedding", "embedding_model", "terms", "entity_terms", "relations", "metadata", "provenance",
-    "tags", "entities", "history",
+    "expires_at", "embedding", "embedding_model", "terms", "entity_terms", "traits", "relations", "metadata",
+    "provenance", "tags", "entities", "history",
 )  # fmt: skip
 """What a document may lack."""
 
@@ -67,6 +77,7 @@ def encode(document: Document, owner: str) -> Row:
         "dedupe_key": document.dedupe_key,
         "terms": document.terms or None,
         "entity_terms": document.entity_terms or None,
+        "traits": document.traits or None,
         "relations": [encode_relation(relation) for relation in document.relations] or None,
         "source_user_id": owner,
     }
@@ -168,12 +179,13 @@ def decode_index_row(row: Mapping[str, Any]) -> IndexRow:
         terms=row.get("terms", b""),
         entity_terms=row.get("entity_terms", b""),
         embedding=row.get("embedding"),
+        traits=int(row.get("traits", 0)),
     )
 
 
 def decode_work(row: Mapping[str, Any]) -> PendingWork:
     return PendingWork(
-        scope=OwnerScope(owner=row["source_user_id"]),
+        scope=Scope(owner=row["source_user_id"]),
         id=MemoryId(row["_id"]),
         generation=int(row["index"]["generation"]),
         attempts=row["index"]["attempts"],
@@ -262,5 +274,5 @@ def _ms_or_none(value: datetime | str | None) -> int | None:
     return None if value is None else to_ms(moment(value))
 
 
-def keyset_of(row: Mapping[str, Any]) -> Keyset:
+def keyset_of(row: Row) -> Keyset:
     return Keyset(to_ms(moment(row["created_at"])), row["_id"])

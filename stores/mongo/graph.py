@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pymongo import UpdateOne
 
 from stores.mongo import queries
-from stores.mongo.client import MongoDatabase
+from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.codec import encode_relation, moment
 from stores.mongo.reading import find
 from stores.mongo.upkeep import aggregate
@@ -95,7 +95,10 @@ class MongoGraph:
 
     async def count(self, scope: Scope) -> int:
         size = {"$sum": {"$size": {"$ifNull": ["$relations", []]}}}
-        pipeline = [{"$match": {"source_user_id": scope.owner}}, {"$group": {"_id": None, "relations": size}}]
+        pipeline: list[Row] = [
+            {"$match": {"source_user_id": scope.owner}},
+            {"$group": {"_id": None, "relations": size}},
+        ]
         found = await aggregate("memories", pipeline, self._database)
         return int(found[0]["relations"]) if found else 0
 
@@ -120,7 +123,7 @@ def known_edges(row: Mapping[str, Any], as_of: datetime | None) -> Iterable[Edge
 def score_edges(
     first: Collection[Edge], second: Collection[Edge], asked: Collection[str], neighbours: Collection[str]
 ) -> Mapping[MemoryId, float]:
-    """Return the score of each memory: 1 / log2(2 + degree) for each asked end of a relation, half in the second hop."""
+    """Return each memory's score: 1 / log2(2 + degree) for each asked end of a relation, half in the second hop."""
     degree = Counter(end for edge in (*first, *second) for end in edge.ends)
     scores: defaultdict[MemoryId, float] = defaultdict(float)
     for edges, centres, weight in ((first, set(asked), 1.0), (second, set(neighbours), 0.5)):

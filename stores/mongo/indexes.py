@@ -43,17 +43,17 @@ class Index:
     def is_text(self) -> bool:
         return any(kind == "text" for _, kind in self.keys)
 
-    @property
-    def fields(self) -> tuple[str, ...]:
-        return tuple(name for name, _ in self.keys)
+    def keys_on(self, *, exact: bool) -> Keys:
+        """Return the keys; exact=False: as a stand-in can have them."""
+        return self.keys if exact else tuple((name, kind) for name, kind in self.keys if name != "_id")
 
-    def model(self) -> IndexModel:
+    def model(self, *, exact: bool = True) -> IndexModel:
         options: Row = {"name": self.name}
         if self.unique:
             options["unique"] = True
         if self.partial is not None:
             options["partialFilterExpression"] = dict(self.partial)
-        return IndexModel(list(self.keys), **options, **(_TEXT_OPTIONS if self.is_text else {}))
+        return IndexModel(list(self.keys_on(exact=exact)), **options, **(_TEXT_OPTIONS if self.is_text else {}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +169,8 @@ async def ensure_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = 
     Safe to repeat, and to run twice at the same time. Building on a large collection takes long: give the database a
     deadline to match. Raises Unavailable; Conflict when documents already there break a unique index.
     """
-    before = await compare_indexes(database, indexes=indexes)
+    exact = await _is_mongodb(database)
+    before = await _compare_all(database, indexes, exact=exact)
     missing = {(found.collection, found.name) for found in before if found.presence == "missing"}
     wanted: defaultdict[CollectionName, list[Index]] = defaultdict(list)
     for index in indexes:
@@ -177,10 +178,10 @@ async def ensure_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = 
             wanted[index.collection].append(index)
     for name, group in wanted.items():
         with database.calls():
-            await database.collection(name).create_indexes([index.model() for index in group])
+            await database.collection(name).create_indexes([index.model(exact=exact) for index in group])
     if not missing:
         return before
-    after = await compare_indexes(database, indexes=indexes)
+    after = await _compare_all(database, indexes, exact=exact)
     return [
         replace(found, presence="created")
         if (found.collection, found.name) in missing and found.presence == "present"
@@ -191,7 +192,10 @@ async def ensure_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = 
 
 async def compare_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = INDEXES) -> list[IndexComparison]:
     """Return how the declared indexes stand, and which others there are ("obsolete"), with sizes. Only reads."""
-    exact = await _reports_details(database)
+    return await _compare_all(database, indexes, exact=await _is_mongodb(database))
+
+
+async def _compare_all(database: MongoDatabase, indexes: Sequence[Index], *, exact: bool) -> list[IndexComparison]:
     comparisons: list[IndexComparison] = []
     for name in dict.fromkeys(index.collection for index in indexes):
         listed = await _listed(database, name)
@@ -239,7 +243,8 @@ def _match(index: Index, entries: Iterable[Mapping[str, Any]], *, exact: bool) -
     """Return the entry that is, or means to be, this index, and in what they differ."""
     named = next((entry for entry in entries if entry["name"] == index.name), None)
     if not exact:
-        alike = (entry for entry in entries if tuple(name for name, _ in _keys(entry)) == index.fields)
+        fields = [name for name, _ in index.keys_on(exact=False)]
+        alike = (entry for entry in entries if [name for name, _ in _keys(entry)] == fields)
         return named or next(alike, None), ""
     if named is None:
         wanted = _declared_keys(index)
@@ -281,8 +286,12 @@ def _sized(comparison: IndexComparison, sizes: Mapping[str, int]) -> IndexCompar
     return replace(comparison, size_bytes=sizes.get(comparison.name))
 
 
-async def _reports_details(database: MongoDatabase) -> bool:
-    """Say whether the server's listing can be compared exactly: MongoDB tells its revision, stand-ins often nothing."""
+async def _is_mongodb(database: MongoDatabase) -> bool:
+    """Say whether the server tells its revision, as MongoDB does.
+
+    One that does not is a stand-in: nx-27017 forgets names, directions and options of indexes, so only their fields
+    are compared, and it refuses inserts once `_id` is part of a compound index, so that is left out.
+    """
     with database.calls():
         return "gitVersion" in await database.handle.command("buildInfo")
 

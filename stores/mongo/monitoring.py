@@ -12,7 +12,7 @@ _HOUSEKEEPING: Final = frozenset({"endSessions", "killCursors"})
 
 
 class SlowCommandLog(CommandListener):
-    """Logs `mongo.slow_command` with command, collection, ms and outcome; never a filter, a document or an error text."""
+    """Logs `mongo.slow_command` with command, collection, ms and outcome; never a filter, a document or a message."""
 
     def __init__(self, threshold_ms: float) -> None:
         self._threshold_us = threshold_ms * 1000

@@ -24,7 +24,7 @@ _ID: Final[Row] = {"_id": 1}
 _LIVE: Final[Row] = {"deleted_at": {"$exists": False}}
 _SCANNED: Final = (
     "version", "deleted_at", "updated_at", "created_at", "occurred_at", "expires_at", "session_id", "session_seq",
-    "speaker", "memory_type", "terms", "entity_terms",
+    "speaker", "memory_type", "terms", "entity_terms", "traits",
 )  # fmt: skip
 
 
@@ -182,17 +182,20 @@ def buried(ids: Collection[MemoryId], owner: str) -> Query:
 
 
 def touching(entities: Collection[str], owner: str) -> Query:
-    """The memories with a relation, not retired, that starts or ends at one of the entities."""
-    wanted, known = {"$in": sorted(entities)}, {"$exists": False}
+    """The memories with a relation, retired or not, that starts or ends at one of the entities."""
+    return _touching({"$in": sorted(entities)}, {}, owner)
+
+
+def _touching(wanted: Row, also: Row, owner: str) -> Query:
     ends = [
-        {"relations": {"$elemMatch": {end: wanted, "retired_at": known}}, "source_user_id": owner}
-        for end in ("source", "target")
+        {"relations": {"$elemMatch": {end: wanted, **also}}, "source_user_id": owner} for end in ("source", "target")
     ]  # the owner stands in each branch too: so each can seek in its own index
     return Query(filter={"$or": ends, **_LIVE, "source_user_id": owner}, projection={"relations": 1, "created_at": 1})
 
 
 def touching_newest(entity: str, owner: str, limit: int) -> Query:
-    query = touching([entity], owner)
+    """The newest memories with a relation of the entity that is not retired: each has one to return."""
+    query = _touching({"$in": [entity]}, {"retired_at": {"$exists": False}}, owner)
     return Query(
         filter=query.filter,
         projection=query.projection,

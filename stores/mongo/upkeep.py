@@ -1,5 +1,6 @@
 """What concerns an owner or the store as a whole: erasure, counts, small values, the format's version, status."""
 
+from collections.abc import Mapping
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -97,17 +98,19 @@ async def status(database: MongoDatabase) -> dict[str, int | str]:
     return {
         "mongodb": str(build.get("version", "unknown")),
         "database": database.handle.name,
-        "topology": "replica set"
-        if "setName" in hello
-        else "sharded"
-        if hello.get("msg") == "isdbgrid"
-        else "standalone",
+        "topology": _topology(hello),
         "write_concern": "majority, journaled",
         "format": FORMAT,
         "bytes": int(sizes.get("dataSize", 0)) + int(sizes.get("indexSize", 0)),
         "tombstones": tombstones,
         **{f"index_{row['_id']}": int(row["memories"]) for row in states},
     }
+
+
+def _topology(hello: Mapping[str, Any]) -> str:
+    if hello.get("msg") == "isdbgrid":
+        return "sharded"
+    return "replica set" if "setName" in hello else "standalone"
 
 
 async def aggregate(name: CollectionName, pipeline: list[Row], database: MongoDatabase) -> list[Row]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from pymongo import DeleteMany, UpdateOne
+from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from stores.errors import Conflict, NotFound
@@ -99,9 +99,7 @@ async def update(document: Document, owner: str, expected_version: int, now: dat
     memory_id = document.memory.id
     before = await read_version(memory_id, owner, now, database)
     if before["version"] != expected_version:
-        raise Conflict(
-            f"{memory_id} is at version {before['version']}, not {expected_version}; read it, change it again"
-        )
+        raise Conflict(f"{memory_id} is at version {before['version']}, not {expected_version}; read it again")
     past = [*before.get("history", ()), _entry(before)]
     if len(past) > VERSIONS_INSIDE:
         await _move_out(past[:-1], memory_id, owner, database)
@@ -109,7 +107,7 @@ async def update(document: Document, owner: str, expected_version: int, now: dat
     change = replacement(document, owner, past)
     same = {"_id": memory_id, "version": expected_version, "deleted_at": {"$exists": False}, "source_user_id": owner}
     if not await _compare_and_set(same, change, document.dedupe_key, now, database):
-        raise Conflict(f"somebody else changed {memory_id} just now; read it, change it again")
+        raise Conflict(f"somebody else changed {memory_id} just now; read it again")
 
 
 async def read_version(memory_id: MemoryId, owner: str, now: datetime, database: MongoDatabase) -> Row:

@@ -67,7 +67,10 @@ def _insert_rows(connection: apsw.Connection, number: int, first: int, documents
 def _insert_indexes(connection: apsw.Connection, number: int, numbered: Sequence[tuple[int, Document]]) -> None:
     connection.executemany(
         "INSERT INTO memory_index VALUES (?, ?, ?, ?, ?)",
-        [(row, document.terms, document.entity_terms, document.embedding, document.traits) for row, document in numbered],
+        [
+            (row, document.terms, document.entity_terms, document.embedding, document.traits)
+            for row, document in numbered
+        ],
     )
     connection.executemany(
         "INSERT INTO memory_words (rowid, words) VALUES (?, ?)",

@@ -15,6 +15,7 @@ class Module:
     """One file: `name` is its import path ("stores.sqlite.documents"), a package's its folder's."""
 
     path: Path
+    text: str
 
     @property
     def name(self) -> str:
@@ -23,10 +24,6 @@ class Module:
     @property
     def package(self) -> str:
         return self.name if self.path.stem == "__init__" else self.name.rpartition(".")[0]
-
-    @cached_property
-    def text(self) -> str:
-        return self.path.read_text(encoding="utf-8")
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -54,7 +51,8 @@ class Module:
 
 def modules_in(*folders: str) -> list[Module]:
     """Return the modules of `folders`, sorted by name."""
-    return [Module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [Module(path, path.read_text(encoding="utf-8")) for path in paths]
 
 
 def is_within(name: str, *packages: str) -> bool:

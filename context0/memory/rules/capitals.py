@@ -9,14 +9,15 @@ from context0.memory.rules.lexicon import (
     COMMON_ENDINGS,
     NAMES_LIKE_WORDS,
     NEVER_NAMES,
-    VERBS_BEFORE_NAMES,
+    WORDS_BEFORE_NAMES,
 )
 
 _SENTENCE_ENDS = frozenset(".!?…:;\n\r()[]|。！？¡¿")
 _FIRST_SYMBOL = "\u2600"  # emoji and dingbats stand where a full stop would
 _ACRONYMS_LIKE_WORDS = frozenset({"US", "IT", "WHO"})
 _STRETCHED = re.compile(r"(.)\1\1")
-_SHORTEST_ENDED = 6
+_SHORTEST_ENDED = 6  # Emily, not only
+_SHORTEST_PARTICIPLE = 5  # going, not Ming
 
 
 def opens_sentence(text: str, start: int) -> bool:
@@ -46,23 +47,25 @@ def never_a_name(word: str) -> bool:
 def is_common(word: str) -> bool:
     """Tell whether `word` is an ordinary English word, so that its capital may come from the sentence alone."""
     low = word.lower()
-    if low in COMMON or low in NEVER_NAMES:
+    if low in COMMON or low in NEVER_NAMES or low in WORDS_BEFORE_NAMES:
         return True
     if low in NAMES_LIKE_WORDS:
         return False
     if "-" in low:
         return all(is_common(part) for part in low.split("-", 3) if "-" not in part)
-    if low.endswith(("s", "ed", "er")) and (low[:-1] in COMMON or low[:-2] in COMMON):
-        return True
-    return len(low) >= _SHORTEST_ENDED and low.endswith(COMMON_ENDINGS)
+    if low.endswith(("s", "ed", "er")):
+        stem = low[:-3] + "y" if low.endswith("ies") else low[:-2]
+        if stem in COMMON or low[:-1] in COMMON:
+            return True
+    elif low.endswith("ing"):
+        return len(low) >= _SHORTEST_PARTICIPLE
+    return (len(low) >= _SHORTEST_ENDED and low.endswith(COMMON_ENDINGS)) or _STRETCHED.search(low) is not None
 
 
 def leads_to_name(word: str) -> bool:
     """Tell whether a sentence's first word goes with, not into, the name after it: "Visited Rome", not "New York"."""
     low = word.lower()
-    if low in VERBS_BEFORE_NAMES:
-        return True
-    return low not in COMMON and low not in NAMES_LIKE_WORDS and (low.endswith("ed") or is_common(low))
+    return low in WORDS_BEFORE_NAMES or (low not in NAMES_LIKE_WORDS and low.endswith(("ed", "ing", "ly")))
 
 
 def is_calendar_word(word: str) -> bool:
@@ -71,8 +74,6 @@ def is_calendar_word(word: str) -> bool:
 
 def is_emphasis(words: Sequence[str]) -> bool:
     """Tell words in capitals that only speak loudly ("SO MUCH", "LOVE", "YESSS") from acronyms ("NASA", "LGBTQ")."""
-    for word in words:
-        if len(word) > 1 and word.isupper() and word not in _ACRONYMS_LIKE_WORDS:
-            if is_common(word) or _STRETCHED.search(word):
-                return True
-    return False
+    return any(
+        len(word) > 1 and word.isupper() and word not in _ACRONYMS_LIKE_WORDS and is_common(word) for word in words
+    )

@@ -18,9 +18,9 @@ from context0.memory.rules.spans import (
     season_span,
     thanksgiving,
     unit_span,
+    week_span,
     weekday_before,
     weekday_from,
-    week_span,
     year_span,
 )
 from context0.memory.rules.time_words import (
@@ -38,9 +38,11 @@ from context0.memory.rules.time_words import (
     UNITS,
     WEEKDAYS,
 )
+from context0.memory.rules.word_set import word_set
 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 LAST_DAY, LAST_MONTH = 31, 12
+_CENTURY = 2000
 
 _NUMERIC = re.compile(r"(\d{1,4})([-/.])(\d{1,2})(?:\2(\d{1,4}))?t?")
 _DAY_NUMBER = re.compile(r"(\d{1,2})(st|nd|rd|th)?")
@@ -51,11 +53,11 @@ _DECADE = re.compile(r"(\d{2})?([2-9]0)s")
 DASHES = frozenset({"-", "–", "—"})
 JOINTS = DASHES | {"to", "and", "through", "thru", "until", "till"}
 CLAUSE_ENDS = frozenset({"", ".", ",", "?", "!", ";", ":", ")", "(", '"', "and", "or", "but", "to", "because"}) | DASHES
-_STRONG = frozenset("in during since until till throughout im em en early mid late last this next of".split())
-_SEASON_PREPOSITIONS = frozenset("in during over throughout since until till by before after for between".split())
-_YEAR_PREPOSITIONS = frozenset("in since during throughout".split())
-_COUNT_PREPOSITIONS = frozenset("by before after until till from between around".split())
-_MONTHDAY_PREPOSITIONS = frozenset("on by until till since before after from".split())
+_STRONG = word_set("in during since until till throughout im em en early mid late last this next of")
+_SEASON_PREPOSITIONS = word_set("in during over throughout since until till by before after for between")
+_YEAR_PREPOSITIONS = word_set("in since during throughout")
+_COUNT_PREPOSITIONS = word_set("by before after until till from between around")
+_MONTHDAY_PREPOSITIONS = word_set("on by until till since before after from")
 _LEAP_CYCLE = 9  # 29 February may be eight years away
 _HALF_YEAR, _QUARTER = timedelta(days=183), timedelta(days=92)
 
@@ -103,7 +105,7 @@ def _first(make: Callable[[int], Span], years: range, fits: Callable[[Span], boo
 
 def year_of(word: str) -> int:
     """Return the year that `word` writes (1900..2100), or 0."""
-    if len(word) == 4 and word.isdecimal():  # noqa: PLR2004
+    if len(word) == 4 and word.isdecimal():
         year = int(word)
         return year if FIRST_YEAR <= year <= LAST_YEAR else 0
     return 0
@@ -117,7 +119,7 @@ def day_of(word: str) -> int:
 
 
 def _year_after(sentence: Sentence, at: int) -> tuple[int, int]:
-    """Return the year at word `at`, after an optional comma or "of", and the place behind it; year 0 if there is none."""
+    """Return the year at word `at`, a comma or "of" before it skipped, and the place behind it; 0 for no year."""
     if sentence.words[at] in (",", "of", "de", "in"):
         at += 1
     year = year_of(sentence.words[at])
@@ -128,19 +130,23 @@ def _numeric(sentence: Sentence, at: int) -> Match | None:
     """2023-05-07, 2023/05/07, 2023-05, 05/07/2023 (month first unless it cannot be), 7.5.2023."""
     word = sentence.words[at]
     if pair := _YEAR_PAIR.fullmatch(word):
-        first, last = year_of(pair.group(1)), year_of(pair.group(2))
-        return Match(Span(date(first, 1, 1), date(last + 1, 1, 1)), at + 1, "span", explicit=True) if 0 < first < last else None
+        from_year, to_year = year_of(pair.group(1)), year_of(pair.group(2))
+        return (
+            Match(Span(date(from_year, 1, 1), date(to_year + 1, 1, 1)), at + 1, "span", explicit=True)
+            if 0 < from_year < to_year
+            else None
+        )
     match = _NUMERIC.fullmatch(word)
     if match is None:
         return None
-    first, mark, middle, last = match.group(1), match.group(2), int(match.group(3)), match.group(4)
-    if len(first) == 4:  # noqa: PLR2004
-        if last is None:
+    first, mark, middle, last = match.group(1), match.group(2), int(match.group(3)), match.group(4) or ""
+    if len(first) == 4:
+        if not last:
             return Match(month_span(int(first), middle), at + 1, "month", explicit=True) if mark == "-" else None
         return Match(day_span(date(int(first), middle, int(last))), at + 1, "day", explicit=True)
-    if last is None or len(last) == 3 or (len(last) < 4 and mark != "/") or len(first) > 2:  # noqa: PLR2004
+    if len(first) > 2 or not (len(last) == 4 or (len(last) == 2 and mark == "/")):
         return None
-    year = int(last) if len(last) == 4 else 2000 + int(last)  # noqa: PLR2004
+    year = int(last) if len(last) == 4 else _CENTURY + int(last)
     month, day = int(first), middle
     if mark == "." or month > LAST_MONTH:
         month, day = day, month
@@ -183,7 +189,9 @@ def _days(sentence: Sentence, stop: int, month: int, days: tuple[int, int]) -> M
     count = last - first + 1
     year, after_year = _year_after(sentence, stop)
     if year:
-        return Match(day_span(date(year, month, first), count), after_year, "day" if count == 1 else "span", explicit=True)
+        return Match(
+            day_span(date(year, month, first), count), after_year, "day" if count == 1 else "span", explicit=True
+        )
     span = placed(sentence, sentence.lean(stop), lambda year: day_span(date(year, month, first), count))
     return Match(span, stop, "day" if count == 1 else "span", yearless=True)
 

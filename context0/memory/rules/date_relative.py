@@ -48,13 +48,14 @@ from context0.memory.rules.time_words import (
     WEEKDAYS,
     Unit,
 )
+from context0.memory.rules.word_set import word_set
 
 MAX_DEPTH = 3
 MAX_COUNT = 1000
 _HOURS_A_DAY = 24
 _THURSDAY = 3
 _LONG_UNITS: frozenset[Unit] = frozenset({"week", "month", "season", "year", "decade"})
-_OVER_THE_WEEKEND = frozenset("over on at during for in".split())
+_OVER_THE_WEEKEND = word_set("over on at during for in")
 _BEFORE = frozenset({"before", "preceding"})
 _AFTER = frozenset({"after", "following"})
 
@@ -68,6 +69,14 @@ def moment(sentence: Sentence, at: int, preposition: str, depth: int = 0) -> Mat
         if sentence.words[at + 1] in ("the", "other"):
             return _other_day(sentence, at + 1)
         return moment(sentence, at + 1, preposition or "the", depth + 1)
+    if word in QUANTITIES or word[:1].isdecimal():
+        return _counted(sentence, at, preposition, depth) or calendar_match(sentence, at, preposition)
+    return _phrase(sentence, at, preposition, depth) or calendar_match(sentence, at, preposition)
+
+
+def _phrase(sentence: Sentence, at: int, preposition: str, depth: int) -> Match | None:
+    """Return what begins with the word at `at`, an adverb, modifier, determiner, unit or ordinal."""
+    word = sentence.words[at]
     if word in DAY_WORDS:
         stop = at + 1 + (sentence.words[at + 1] in PARTS_OF_DAY)
         return Match(day_span(sentence.today + DAY_WORDS[word] * DAY), stop, "day")
@@ -76,15 +85,10 @@ def moment(sentence: Sentence, at: int, preposition: str, depth: int = 0) -> Mat
     if word in DETERMINERS:
         return _determined(sentence, at, depth)
     if word in UNITS or word in WEEKDAYS or word in PARTS_OF_DAY:
-        related = _related(sentence, at, depth) or _the_weekend(sentence, at, preposition)
-        return related or calendar_match(sentence, at, preposition)
+        return _related(sentence, at, depth) or _the_weekend(sentence, at, preposition)
     if word in ORDINALS:
         return _nth(sentence, at, ORDINALS[word], depth)
-    if word in QUANTITIES:
-        return _counted(sentence, at, preposition, depth)
-    if word[:1].isdecimal():
-        return _counted(sentence, at, preposition, depth) or calendar_match(sentence, at, preposition)
-    return calendar_match(sentence, at, preposition)
+    return None
 
 
 def _other_day(sentence: Sentence, at: int) -> Match | None:
@@ -130,14 +134,14 @@ def _determined(sentence: Sentence, at: int, depth: int) -> Match | None:
     if word == "this" and words[noun] in DETERMINERS:
         word, noun = words[noun], noun + 1
     direction = -1 if word in LAST else int(word in NEXT)
-    counted = _window(sentence, noun, direction)
-    if counted:
-        return counted
+    special = _window(sentence, noun, direction) or (_last_of(sentence, at, depth) if word == "last" else None)
+    if special:
+        return special
     name = words[noun]
     if name in PARTS_OF_DAY:
         return Match(day_span(sentence.today + direction * DAY), noun + 1, "day") if direction <= 0 else None
     if name in UNITS:
-        return _determined_unit(sentence, at, noun, direction, depth)
+        return _determined_unit(sentence, noun, direction)
     if name in WEEKDAYS:
         return _determined_weekday(sentence, noun, direction)
     if name in MONTHS:
@@ -163,11 +167,16 @@ def _window(sentence: Sentence, at: int, direction: int) -> Match | None:
     return Match(span, stop + 1, "span")
 
 
-def _determined_unit(sentence: Sentence, at: int, noun: int, direction: int, depth: int) -> Match | None:
+def _last_of(sentence: Sentence, at: int, depth: int) -> Match | None:
+    """last weekend before 9 June, the last week of May."""
+    if sentence.words[at + 2] in _BEFORE:
+        return _related(sentence, at + 1, depth)
+    return _nth(sentence, at, -1, depth)
+
+
+def _determined_unit(sentence: Sentence, noun: int, direction: int) -> Match | None:
     words, today = sentence.words, sentence.today
     name = words[noun]
-    if words[at] == "last" and words[noun + 1] in ("of", "in") and (nth := _nth(sentence, at, -1, depth)):
-        return nth
     unit = UNITS[name]
     if name in PLURAL_UNITS or (unit == "day" and (name != "night" or direction > 0)):
         return None
@@ -255,7 +264,7 @@ def _beside(unit: Unit, anchor: Span, *, before: bool) -> Span:
 
 
 def _the_weekend(sentence: Sentence, at: int, preposition: str) -> Match | None:
-    """over the weekend: the one behind if told as past, or without a sign from Monday to Wednesday; else this week's."""
+    """over the weekend: the one behind if told as past, or from Monday to Wednesday without a sign; else this one."""
     if sentence.words[at] != "weekend" or preposition not in _OVER_THE_WEEKEND:
         return None
     lean, weekday = sentence.lean(at), sentence.today.weekday()
@@ -271,7 +280,7 @@ def _quantity(sentence: Sentence, at: int) -> tuple[int, int, int] | None:
     word = words[at]
     if word in QUANTITIES:
         low, high = QUANTITIES[word]
-    elif word.isdecimal() and len(word) <= 4 and 0 < int(word) <= MAX_COUNT:  # noqa: PLR2004
+    elif word.isdecimal() and len(word) <= 4 and 0 < int(word) <= MAX_COUNT:
         low = high = int(word)
     else:
         return None
@@ -301,15 +310,18 @@ def _counted(sentence: Sentence, at: int, preposition: str, depth: int) -> Match
         if anchor is None:
             return None
         sign = -1 if follower == "before" else 1
-        span = Span(shifted(anchor.span.start, unit, sign * high), shifted(anchor.span.end - DAY, unit, sign * high) + DAY)
+        span = Span(
+            shifted(anchor.span.start, unit, sign * high), shifted(anchor.span.end - DAY, unit, sign * high) + DAY
+        )
         return Match(span, anchor.stop, "span", explicit=anchor.explicit, yearless=anchor.yearless)
-    if preposition == "in" and sentence.lean(at) != "past" and follower not in UNITS:
+    is_ahead = preposition == "in" and (unit != "day" or high > 1)  # "in a day" is a duration
+    if is_ahead and sentence.lean(at) != "past" and follower not in UNITS:
         return Match(_away(sentence, unit, low, high), noun + 1, unit)
     return None
 
 
 def _away(sentence: Sentence, unit: Unit, first: int, last: int) -> Span:
-    """Return where something `first` to `last` units away may lie: the day, ±3 days for weeks, the calendar month or year."""
+    """Return the days that `first` to `last` units away may mean: ±3 for weeks, the calendar month or year."""
     today = sentence.today
     if unit == "week":
         return Span(today + first * WEEK - timedelta(days=3), today + last * WEEK + timedelta(days=4))
@@ -319,18 +331,21 @@ def _away(sentence: Sentence, unit: Unit, first: int, last: int) -> Span:
 
 
 def _nth(sentence: Sentence, at: int, which: int, depth: int) -> Match | None:
-    """the first week of May, the last weekend in June, the second Friday of July 2023."""
+    """the first week of May, the last weekend in June, the second Friday of July 2023, the first half of 2022."""
     words = sentence.words
     name = words[at + 1]
-    if words[at + 2] not in ("of", "in") or not (name in ("day", "week", "weekend") or name in WEEKDAYS):
+    if words[at + 2] not in ("of", "in") or not (name in ("day", "week", "weekend", "half") or name in WEEKDAYS):
         return None
     whole = moment(sentence, at + 3, "in", depth + 1)
     if whole is None or whole.unit not in _LONG_UNITS:
         return None
     start, end = whole.span.start, whole.span.end
+    middle = start + (end - start) // 2
     steps = timedelta(weeks=which - 1) if which > 0 else timedelta()
     if name == "day":
         span = day_span(start + (which - 1) * DAY if which > 0 else end - DAY)
+    elif name == "half":
+        span = Span(start, middle) if which == 1 else Span(middle, end)
     elif name == "week":
         span = day_span(start + steps if which > 0 else end - WEEK, 7)
     else:

@@ -23,6 +23,7 @@ from context0.memory.rules.time_words import (
     UNITS,
     WEEKDAYS,
 )
+from context0.memory.rules.word_set import word_set
 
 _STARTS = (
     PREPOSITIONS
@@ -37,7 +38,7 @@ _STARTS = (
     | frozenset(THIRDS)
     | frozenset(UNITS)
     | frozenset(WEEKDAYS)
-    | frozenset("the christmas halloween thanksgiving valentine valentines new".split())
+    | word_set("the christmas halloween thanksgiving valentine valentines new")
 )
 _OPEN = frozenset({"since", "before", "after", "until", "till", "by"})
 _DEADLINES = frozenset({"until", "till", "by"})
@@ -118,7 +119,9 @@ def _joined(sentence: Sentence, first: Match) -> Match | None:
         end += WEEK  # from Monday to Friday, said on a Sunday
     if start >= end:
         return None
-    return Match(Span(start, end), last.stop, "span", explicit=last.explicit, yearless=first.yearless and not last.explicit)
+    return Match(
+        Span(start, end), last.stop, "span", explicit=last.explicit, yearless=first.yearless and not last.explicit
+    )
 
 
 def _with_year(day: date, year: int) -> date:

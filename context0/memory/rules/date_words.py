@@ -11,7 +11,7 @@ from context0.memory.rules.time_words import FUTURE_MARKS, PAST_MARKS, Unit
 Lean = Literal["past", "future", "near"]
 
 # Numbers keep their separators and what is glued to them: 2023-05-07, 10:30, 7th, 1990s.
-TOKEN = re.compile(r"\d++(?:[-/.:]\d++)*+[^\W\d_]*+|[^\W\d_]++(?:['’][^\W\d_]++)*+|[^\w\s]")
+TOKEN = re.compile(r"\d++(?:[-/.:]\d++)*+[^\W\d_]*+|[^\W\d_]++(?:['’][^\W\d_]++)*+|[^\w\s]|_")
 _POSSESSIVES = frozenset({"'s", "’s"})
 _WILL = frozenset({"'ll", "’ll"})
 _SHORTEST_PAST = 5  # moved, but not need

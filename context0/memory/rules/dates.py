@@ -22,7 +22,7 @@ _CLOCK_OR_DURATION = re.compile(
     r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\bo['’]clock\b"
     r"|\b(?:\d{1,4}|two|three|four|five|six|seven|eight|nine|ten|twelve|several|few|couple of) "
     r"(?:hours|days|weeks|months|years|decades)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _ANY_DAY = date(2001, 6, 13)
 
@@ -88,7 +88,9 @@ def _find(text: str, reference: datetime, undecided: Lean) -> tuple[DateRange, .
         start, end = _moment_of(match.span.start, zone), _moment_of(match.span.end, zone)
         if start is None or end is None:
             continue
-        found.append(DateRange(start=start, end=end, text=text[begin:position], explicit=match.explicit, yearless=match.yearless))
+        found.append(
+            DateRange(start=start, end=end, text=text[begin:position], explicit=match.explicit, yearless=match.yearless)
+        )
         if len(found) == MAX_DATES:
             break
     return tuple(found)

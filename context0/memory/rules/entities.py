@@ -18,6 +18,7 @@ from context0.memory.rules.capitals import (
 from context0.memory.rules.language import detect_language, looks_english
 from context0.memory.rules.names import MAX_NAME_CHARACTERS, MAX_NAME_WORDS, NameTable, entity_key, table_of
 from context0.memory.rules.stop_words import STOP_WORDS
+from context0.memory.rules.word_set import word_set
 
 MAX_ENTITIES = 32
 MAX_SHOUTED_WORDS = 3  # a longer text without a small letter is loud, not full of acronyms
@@ -33,19 +34,24 @@ _LETTERS = r"[\w\u0300-\u036f]*+(?:(?:['’](?!s\b)|[.&-])[\w\u0300-\u036f]++)*+
 # The charset leads, so that the regex engine skips to the next capital by itself (5.2 -> 2.4 µs).
 _WORD = rf"[{_CAPITALS}](?:{_TITLE}|{_INITIALS}|{_LETTERS})"
 _JOINTS = r"of(?: the)?|de(?: la| los| las|l)?|d[aiou]s?|v[ao]n(?: der?| den)?|zu|l[ae]|al|bin|ibn|y|&"
-_RUN = re.compile(rf"{_WORD}(?:[ \u00a0](?:(?:{_JOINTS}) )?{_WORD}){{0,5}}")
+_RUN = re.compile(rf"{_WORD}(?:[ \u00a0](?:(?:{_JOINTS}) |(?:[A-HJ-Z]\. ?){{1,3}})?{_WORD}){{0,5}}")
 
 _QUOTED = re.compile(r'"([^"\n]{2,80})"')
 _QUOTED_ELSEWHERE = re.compile(r"“([^”\n]{2,80})”|„([^“”\n]{2,80})[“”]|«([^»\n]{2,80})»|《([^》\n]{1,80})》")
 _MARKS_OF_TITLES = "«»《》"
+_CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_LONGEST_LOWER_HEAD = 3
+_HEADING_WINDOW = 4
 _BEFORE_SPEECH = (",", ":", "say", "says", "said", "saying", "ask", "asked", "told", "replied", "yelled", "whispered")
 _SPEECH_WINDOW = 12
 
 _GERMAN_NOUN_ENDINGS = ("ung", "heit", "keit", "schaft", "tion", "chen", "lein", "tät", "nis", "ling")
-_GERMAN_OPENERS = frozenset("danke gestern guten gute hallo heute ja leider morgen nein vielleicht vielen".split())
-_GERMAN_ARTICLES = frozenset(
-    "am ans beim das dem den der des die diese diesem diesen dieser ein eine einem einen einer eines im ins jede jeden kein"
-    " keine keinen viel viele vom zum zur".split()
+_GERMAN_OPENERS = word_set("danke gestern guten gute hallo heute ja leider morgen nein vielleicht vielen")
+_GERMAN_ARTICLES = word_set(
+    """
+am ans beim das dem den der des die diese diesem diesen dieser ein eine einem einen einer eines im ins jede jeden kein
+keine keinen viel viele vom zum zur
+"""
 )
 _LONGEST_ARTICLE = 8
 
@@ -111,6 +117,8 @@ def _is_title(title: str, *, marked: bool) -> bool:
 
 def _capitalised(text: str, titles: Sequence[_Found]) -> Iterator[_Found]:
     """Yield the runs of capitalised words that are names, at most twice the limit."""
+    if "```" in text:
+        text = _CODE.sub(lambda block: "\n" * len(block.group()), text)
     if text.isupper() and len(text.split(None, MAX_SHOUTED_WORDS)) > MAX_SHOUTED_WORDS:
         return
     left = MAX_ENTITIES * 2
@@ -119,8 +127,9 @@ def _capitalised(text: str, titles: Sequence[_Found]) -> Iterator[_Found]:
         start, end = match.span()
         if titles and any(begin <= start < -stop for begin, stop, _ in titles):
             continue
-        while start and text[start - 1].isalnum():
-            start -= 1  # iPhone, macOS: the capital stands inside the word
+        start = _head_of(text, start)
+        if start < 0 or (start and text[start - 1] in "*# " and _is_heading(text, start)):
+            continue
         judged = _name_in(text, start, end)
         if judged is None:
             continue
@@ -133,6 +142,20 @@ def _capitalised(text: str, titles: Sequence[_Found]) -> Iterator[_Found]:
         left -= 1
         if not left:
             return
+
+
+def _head_of(text: str, start: int) -> int:
+    """Return where the word that holds the capital at `start` begins (iPhone, macOS); -1 for an identifier of code."""
+    head = start
+    while head and (text[head - 1].isalnum() or text[head - 1] == "_"):
+        head -= 1
+    return head if start - head <= _LONGEST_LOWER_HEAD else -1
+
+
+def _is_heading(text: str, start: int) -> bool:
+    """Tell the words of a markdown heading, or in bold at the head of a line or sentence."""
+    marks = text[max(0, start - _HEADING_WINDOW) : start].rstrip(" ")
+    return marks.endswith(("#", "**")) and opens_sentence(text, start)
 
 
 def _name_in(text: str, start: int, end: int) -> tuple[int, str] | None:
@@ -168,7 +191,7 @@ def _without_tail(words: list[str]) -> list[str]:
 
 
 def _is_single_name(text: str, start: int, word: str) -> bool:
-    if not 1 < len(word) <= MAX_NAME_CHARACTERS or never_a_name(word):
+    if not 1 < len(word) <= MAX_NAME_CHARACTERS or "_" in word or never_a_name(word):
         return False
     if is_common(word):
         return not (word.isupper() or opens_sentence(text, start))

@@ -2,7 +2,7 @@
 
 import re
 from itertools import repeat
-from typing import Literal, cast
+from typing import Literal
 
 from context0.memory.rules.stop_words import STOP_WORDS
 
@@ -59,9 +59,7 @@ def detect_language(text: str) -> Language:
 def looks_english(text: str) -> bool:
     """Tell at a glance (0.3 µs) that `text` is English; False says nothing: then ask `detect_language`."""
     # Spelled out: a generator over the same six costs three times as much.
-    return (
-        " the " in text or " and " in text or " my " in text or " I " in text or " you " in text or " it " in text
-    )
+    return " the " in text or " and " in text or " my " in text or " I " in text or " you " in text or " it " in text
 
 
 def _most_hits(hits: int, *, enough: int) -> Language:
@@ -83,4 +81,4 @@ def _language_of_script(sample: str) -> Language | None:
     for language, count in counts:
         if language == "ja" and count >= _SHARE_OF_SCRIPT * foreign:
             return language
-    return cast("Language", max(counts, key=lambda pair: pair[1])[0])
+    return max(counts, key=lambda pair: pair[1])[0]

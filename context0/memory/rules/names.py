@@ -16,7 +16,7 @@ MAX_NAME_CHARACTERS = 80
 _WORD = re.compile(r"[^\W_]+")
 _WORD_WITH_MARKS = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")  # decomposed letters: a, then its tilde
 _POSSESSIVE = re.compile(r"['’ʼ＇]s?$")
-_EDGES = " \t\r\n.,;:!?\"“”„«»()[]{}*_"
+_EDGES = ' \t\r\n.,;:!?"“”„«»()[]{}*_'
 
 
 def entity_key(name: str) -> str:

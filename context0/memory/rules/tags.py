@@ -5,8 +5,11 @@ import unicodedata
 
 MAX_TAGS = 16
 
-_HASHTAG = re.compile(r"(?<![\w&/#])#(\w{1,50})(?!\w)")
-_TAG_LINE = re.compile(r"^[ \t]{0,8}(?:tags?|topics?|labels?|stichworte|mots-clés|etiquetas):[ \t]?([^\n]{1,400})", re.I | re.M)
+_HASHTAG = re.compile(r"#(?<![\w&/#]#)(\w{1,50})(?!\w)")  # the mark leads, so that the engine skips to it
+_TAG_LINE = re.compile(
+    r"^[ \t]{0,8}(?:tags?|topics?|labels?|stichworte|mots-clés|etiquetas):[ \t]?([^\n]{1,400})",
+    re.IGNORECASE | re.MULTILINE,
+)
 _HEX_COLOUR = re.compile(r"(?=[a-f]*\d)(?:[\da-f]{3}|[\da-f]{6}|[\da-f]{8})")
 _MAX_TAG_CHARACTERS = 50
 

@@ -9,14 +9,15 @@ What is folded, in this order:
 - Stems: **a word's term depends on the word alone, never on the guessed language**: Cyrillic words take the Russian
   Snowball stemmer, all others lose their diacritics (Müller -> muller) and take the English one. A text that is
   surely of another Snowball language yields that language's stem *in addition*, where it differs. So a query and a
-  document that share a word share a term, however the language of a three-word query was guessed; and two texts known to be
-  German also meet in their German stems.
+  document that share a word share a term, however the language of a three-word query was guessed; and two texts
+  known to be German also meet in their German stems.
 """
 
 import re
 import unicodedata
 import zlib
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -31,13 +32,18 @@ _WORD = re.compile(rf"[^\W_]{{1,{MAX_WORD_CHARACTERS}}}")
 _APOSTROPHES = re.compile(r"'(?:s|m|d|re|ve|ll)\b|\b(?:[cdjlmnst]|qu)'(?=\w\w)|'")
 
 # Scripts written without spaces, and scripts whose vowel signs are no letters to `re`.
-_DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003134f"
+_DENSE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
+    "\uf900-\ufaff\U00020000-\U0003134f"
+)
 _SIGNS = "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0963\u0971-\u09e3\u0a01-\u0df3"
 _SPECIAL = re.compile(rf"[{_DENSE}{_SIGNS}]")
 _WORD_OR_RUN = re.compile(rf"([{_DENSE}]+)|(?:(?![{_DENSE}])[^\W_]|[{_SIGNS}]){{1,{MAX_WORD_CHARACTERS}}}")
 
 _MARKS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]+")
-_LETTERS_WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_LETTERS_WITHOUT_MARKS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
+)
 _FIRST_CYRILLIC, _LAST_CYRILLIC = "\u0400", "\u052f"
 _SHORTEST_STEMMED = 3
 _SNOWBALL: dict[Language, str] = {
@@ -87,7 +93,7 @@ def _words(text: str) -> list[str]:
     for match in _WORD_OR_RUN.finditer(text):
         run = match.group()
         if match.lastindex and len(run) > 1:
-            words += map("".join, zip(run, run[1:], strict=False))
+            words += map("".join, pairwise(run))
         elif any(map(str.isalnum, run)):
             words.append(run)
     return words
@@ -118,7 +124,7 @@ def _terms_of(word: str, algorithm: str) -> tuple[str, ...]:
 def _stem(algorithm: str, word: str) -> str:
     # Imported late: the package loads all its languages (20 ms). A stemmer keeps the word in itself and so serves one
     # call: sharing one between threads would mix their words, and making one costs 1 µs beside 25 µs of stemming.
-    import snowballstemmer
+    import snowballstemmer  # type: ignore[import-untyped]  # it ships no types
 
     return str(snowballstemmer.stemmer(algorithm).stemWord(word))
 

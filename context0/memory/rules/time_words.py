@@ -3,6 +3,8 @@
 from types import MappingProxyType
 from typing import Literal
 
+from context0.memory.rules.word_set import word_set
+
 Unit = Literal["day", "week", "weekend", "month", "season", "year", "decade", "span"]
 
 _MONTH_NAMES = (
@@ -44,21 +46,29 @@ MONTHS = _numbered(_MONTH_NAMES)
 FOREIGN_MONTHS = _numbered(_FOREIGN_MONTH_NAMES)
 
 # Also given names, verbs or words: a month only where a preposition, a day or a year says so.
-AMBIGUOUS_MONTHS = frozenset("march april may june august jan feb mar apr jun jul aug sep sept oct nov dec".split())
+AMBIGUOUS_MONTHS = word_set("march april may june august jan feb mar apr jun jul aug sep sept oct nov dec")
 MODAL_MONTHS = frozenset({"may", "march"})  # lower case they are nearly always verbs
 
 WEEKDAYS = MappingProxyType(
     {
         name: place
         for place, group in enumerate(
-            ("monday mon", "tuesday tue tues", "wednesday wed", "thursday thu thur thurs", "friday fri", "saturday sat", "sunday sun")
+            (
+                "monday mon",
+                "tuesday tue tues",
+                "wednesday wed",
+                "thursday thu thur thurs",
+                "friday fri",
+                "saturday sat",
+                "sunday sun",
+            )
         )
         for name in group.split()
     }
 )
 FULL_WEEKDAYS = frozenset(name for name in WEEKDAYS if name.endswith("day"))
 WEEKDAY_PLURALS = frozenset(name + "s" for name in FULL_WEEKDAYS)
-NAMED_DAYS = frozenset("black good cyber ash fat taco shrove palm".split())  # Black Friday is a sale, not a date
+NAMED_DAYS = word_set("black good cyber ash fat taco shrove palm")  # Black Friday is a sale, not a date
 
 DAY_WORDS = MappingProxyType(
     {
@@ -86,7 +96,7 @@ DAY_WORDS = MappingProxyType(
         "завтра": 1,
     }
 )
-PARTS_OF_DAY = frozenset("morning noon afternoon evening night".split())
+PARTS_OF_DAY = word_set("morning noon afternoon evening night")
 
 UNITS: MappingProxyType[str, Unit] = MappingProxyType(
     {
@@ -107,7 +117,7 @@ UNITS: MappingProxyType[str, Unit] = MappingProxyType(
     }
 )
 HOURS_PER_UNIT = MappingProxyType({"hour": 1.0, "hours": 1.0, "minute": 1 / 60, "minutes": 1 / 60})
-PLURAL_UNITS = frozenset("days nights weeks weekends months years decades hours minutes".split())
+PLURAL_UNITS = word_set("days nights weeks weekends months years decades hours minutes")
 
 # How many, at least and at most.
 QUANTITIES = MappingProxyType(
@@ -163,13 +173,22 @@ NEXT = frozenset({"next", "coming", "upcoming"})
 DETERMINERS = LAST | THIS | NEXT
 
 # After these a bare month, season or holiday is a date.
-PREPOSITIONS = frozenset("in on at during over throughout around about for since until till before after by from between im em".split())
-FUTURE_MARKS = frozenset(
-    "will gonna going plan plans planning planned upcoming coming tomorrow hope hoping expect expecting soon next due deadline"
-    " scheduled excited shall until".split()
+PREPOSITIONS = word_set(
+    """
+in on at during over throughout around about for since until till before after by from between im em
+"""
 )
-PAST_MARKS = frozenset(
-    "did was were went had been got took made saw met came won lost bought found gave felt ran told said ago last since born".split()
+FUTURE_MARKS = word_set(
+    """
+will gonna going plan plans planning planned upcoming coming tomorrow hope hoping expect expecting soon next due
+deadline scheduled excited shall until
+"""
+)
+PAST_MARKS = word_set(
+    """
+did was were went had been got took made saw met came won lost bought found gave felt ran told said ago last since
+born
+"""
 )
 
 # One of these, or a digit, is in every date that the grammar knows.
@@ -182,7 +201,7 @@ TRIGGERS = (
     | frozenset(HOURS_PER_UNIT)
     | frozenset(SEASONS)
     | PARTS_OF_DAY
-    | frozenset("christmas halloween thanksgiving valentine valentines year".split())
+    | word_set("christmas halloween thanksgiving valentine valentines year")
 )
 # These alone say that a text speaks of time.
 SURE_SIGNS = (

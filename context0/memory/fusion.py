@@ -1,0 +1,73 @@
+"""How the scores of the arms become one ranking: pure functions over arrays, one entry a candidate."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from context0.memory.inputs import ArmName
+
+Scores = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+WEIGHTS: Final[Mapping[ArmName, float]] = {"semantic": 1.0, "keyword": 1.0, "entity": 0.3, "temporal": 2.0}
+
+
+def normalised(scores: Scores, mask: Mask, floor: float) -> Scores:
+    """Return z-scores over the masked candidates; where the arm has no opinion (NaN) it counts as `floor`.
+
+    z = (x - mean) / standard deviation; all zero when the scores do not differ.
+    """
+    filled = np.where(np.isnan(scores), np.float32(floor), scores)
+    counted = filled[mask]
+    if not len(counted):
+        return np.zeros_like(filled)
+    spread = counted.std()
+    if spread < 1e-9:
+        return np.zeros_like(filled)
+    scaled: Scores = (filled - counted.mean()) / spread
+    return scaled
+
+
+def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> Scores:
+    """Return the weighted sum of the arms' z-scores; time counts as it is, since it says yes, nearly or no."""
+    total = np.zeros(len(mask), np.float32)
+    for name, scores in arms.items():
+        if name == "temporal":
+            total += WEIGHTS[name] * np.nan_to_num(scores)
+            continue
+        lowest = float(np.nanmin(scores)) if name == "semantic" and not np.isnan(scores).all() else 0.0
+        total += np.float32(WEIGHTS[name]) * normalised(scores, mask, lowest)
+    return total
+
+
+def seen(arms: Mapping[ArmName, Scores], size: int) -> Mask:
+    """Return which candidates at least one arm has found."""
+    found = np.zeros(size, np.bool_)
+    for scores in arms.values():
+        found |= ~np.isnan(scores)
+    return found
+
+
+def best(total: Scores, mask: Mask, ids: Sequence[str], limit: int, after: tuple[float, str] | None) -> list[int]:
+    """Return up to `limit` masked candidates, best first, equal scores by ascending id, behind `after`."""
+    rows = np.flatnonzero(mask)
+    if after is not None:
+        score, last_id = np.float32(after[0]), after[1]
+        behind = total[rows] < score
+        tied = [at for at in np.flatnonzero(total[rows] == score).tolist() if ids[rows[at]] > last_id]
+        behind[tied] = True
+        rows = rows[behind]
+    if len(rows) > limit:
+        scores = total[rows]
+        rows = rows[scores >= np.partition(scores, -limit)[-limit]]  # ties at the edge are settled by id below
+    ranked: list[int] = sorted(rows.tolist(), key=lambda row: (-total[row], ids[row]))
+    return ranked[:limit]
+
+
+def rank_of(scores: Scores, mask: Mask, row: int) -> int | None:
+    """Return the place of a candidate in one arm's order, from 1; None if the arm did not find it."""
+    if np.isnan(scores[row]):
+        return None
+    return int(np.count_nonzero(scores[mask] > scores[row])) + 1

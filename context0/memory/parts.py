@@ -1,0 +1,31 @@
+"""What an engine is made of: built by `context0.runtime` from settings, or by hand in tests."""
+
+from dataclasses import dataclass, field
+
+from context0.clock import Clock, SystemClock
+from context0.embeddings.protocol import Embedder
+from stores.protocols import DocumentStore, GraphStore, VectorStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of the engine; see `Settings` for the meaning of each."""
+
+    max_content_bytes: int = 65_536
+    owner_index_max_memories: int = 100_000
+    owner_index_max_bytes: int = 1 << 30
+    owner_index_staleness_s: float = 1.0
+    search_deadline_ms: float = 5_000
+    index_interval_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParts:
+    """The stores and the embedder, not yet opened. The engine opens them on first use, and closes them."""
+
+    documents: DocumentStore
+    vectors: VectorStore
+    graph: GraphStore
+    embedder: Embedder
+    clock: Clock = field(default_factory=SystemClock)
+    limits: Limits = field(default_factory=Limits)

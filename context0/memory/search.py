@@ -1,0 +1,290 @@
+"""One search: read the question, run the arms that it calls for, fuse their scores, fetch the texts."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+from zlib import crc32
+
+import numpy as np
+from cachetools import TTLCache
+
+from context0.clock import Clock
+from context0.errors import Context0Error, SearchUnavailable
+from context0.memory.fusion import Mask, Scores, best, fuse, rank_of, seen
+from context0.memory.inputs import ArmName
+from context0.memory.query import Query, SearchRequest
+from context0.memory.results import FoundMemory
+from context0.memory.rules.names import entity_key
+from context0.memory.rules.query import analyse_query
+from context0.memory.rules.terms import analyse_terms, hash_terms
+from context0.memory.strategies import build_strategies
+from context0.memory.strategies.protocol import SearchStores, Strategy
+from stores.errors import StoreError
+from stores.filters import And, Compare, Filter, Not, Or
+from stores.local.owner_cache import OwnerCache
+from stores.local.owner_index import OwnerIndex, Snapshot
+from stores.records import Memory, MemoryId, Scope
+
+_INLINE_BYTES: Final = 16 << 20
+"""Up to this size of an owner's matrix scoring takes less than about a millisecond, and stays on the event loop."""
+_STORE_HITS: Final = 200
+_MAX_HITS: Final = 1_000
+_SPARE: Final = 8
+"""Candidates fetched beyond the limit, since some may have gone since the index was read."""
+_FETCH_ROUNDS: Final = 3
+_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one search has met so far: the arms that failed, and how long the stages took."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, stage: str, started: float) -> float:
+        now = time.perf_counter()
+        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - started) * 1000
+        return now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What the arms found: one entry a candidate. allowed: may be returned at all."""
+
+    ids: Sequence[MemoryId]
+    arms: Mapping[ArmName, Scores]
+    allowed: Mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The page of a search. more: there are candidates behind it."""
+
+    found: Sequence[FoundMemory]
+    more: bool
+    analysis: Any
+
+
+class Searcher:
+    """Runs searches in one of two regimes.
+
+    Owners of up to `max_indexed` memories are searched in their in-memory index: every arm is an array operation, and a
+    search costs the fetch of the texts, one round trip. Larger owners are searched by the stores' own indexes, all arms
+    at once, then one fetch. A filter is resolved first, by one query, and narrows every arm before its cut.
+    """
+
+    def __init__(
+        self, stores: SearchStores, indexes: OwnerCache[OwnerIndex], *, clock: Clock, max_indexed: int
+    ) -> None:
+        self._stores = stores
+        self._indexes = indexes
+        self._clock = clock
+        self._max_indexed = max_indexed
+        self._strategies = build_strategies(stores)
+        self._large: TTLCache[Scope, bool] = TTLCache(maxsize=10_000, ttl=60)
+
+    async def search(self, request: SearchRequest, progress: Progress) -> Ranking:
+        """Return the page that `request` asks for.
+
+        An arm that fails or is late is named in `progress`; SearchUnavailable when all of them are. Raises StoreError
+        when the documents cannot be read, Timeout when not in time.
+        """
+        deadline = asyncio.get_running_loop().time() + request.deadline_s
+        started = time.perf_counter()
+        async with asyncio.timeout_at(deadline):
+            index = await self._index(request.scope)
+            started = progress.timed("index", started)
+            query = await self._read(request, index)
+            progress.timed("read", started)
+        candidates = await self._candidates(query, index, progress, deadline)
+        if not candidates.arms and progress.failures:
+            raise SearchUnavailable(progress.failures)
+        started = time.perf_counter()
+        total = fuse(candidates.arms, candidates.allowed)
+        allowed = candidates.allowed & seen(candidates.arms, len(candidates.ids))
+        started = progress.timed("fuse", started)
+        async with asyncio.timeout_at(deadline):
+            found, more = await self._fetched(query, candidates, total, allowed)
+        progress.timed("fetch", started)
+        return Ranking(found=found, more=more, analysis=query.analysis)
+
+    async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
+        speakers = () if index is None else tuple(index.speakers.codes)
+        analysis = analyse_query(request.text, reference=request.reference_time, speakers=speakers, known_entities=())
+        words = analyse_terms(request.text)
+        entities = tuple(dict.fromkeys((*analysis.entities, *_runs_of_words(request.text))))
+        now, among = self._clock.now(), None
+        where = request.where if index is not None else _everything_in_one(request)
+        if where is not None:
+            among = await self._stores.documents.match(where, scope=request.scope, now=now)
+        return Query(
+            request=request,
+            analysis=analysis,
+            words=words,
+            terms=hash_terms(words).tolist(),
+            entities=entities,
+            entity_terms=[crc32(key.encode("utf-8", "surrogatepass")) for key in entities],
+            now=now,
+            among=among,
+        )
+
+    async def _candidates(
+        self, query: Query, index: OwnerIndex | None, progress: Progress, deadline: float
+    ) -> Candidates:
+        started = time.perf_counter()
+        arms = {name: self._strategies[name] for name in query.request.arms if self._strategies[name].applies(query)}
+        prepared = await self._each(arms, lambda strategy: strategy.prepare(query), progress, deadline)
+        progress.timed("prepare", started)
+        if index is None:
+            return await self._from_stores(query, prepared, progress, deadline)
+        snapshot, allowed = index.snapshot(), _allowed(query, index)
+        if snapshot.matrix.nbytes > _INLINE_BYTES:
+            scores = await asyncio.to_thread(self._scored, query, prepared, snapshot, progress)
+        else:
+            scores = self._scored(query, prepared, snapshot, progress)
+        return Candidates(ids=snapshot.ids, arms=scores, allowed=allowed)
+
+    async def _index(self, scope: Scope) -> OwnerIndex | None:
+        """Return the owner's index, or None for an owner that is too large for one."""
+        if scope in self._large or not self._max_indexed:
+            return None
+        index = self._indexes.held(scope)
+        size = len(index) if index is not None else (await self._stores.documents.count(scope))["memories"]
+        if size > self._max_indexed:
+            self._indexes.drop(scope)
+            self._large[scope] = True
+            return None
+        return await self._indexes.get(scope)
+
+    async def _each(
+        self,
+        arms: Mapping[ArmName, Strategy[Any]],
+        work: Callable[[Strategy[Any]], Awaitable[Any]],
+        progress: Progress,
+        deadline: float,
+    ) -> dict[ArmName, Any]:
+        """Run `work` for every arm at the same time; one that fails or is late is reported and left out."""
+
+        async def guarded(name: ArmName) -> Any:
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await work(arms[name])
+            except (StoreError, Context0Error) as exc:
+                progress.failures[name] = exc.code
+            except TimeoutError:
+                progress.failures[name] = "deadline"
+            finally:
+                progress.timed(f"arm.{name}", started)
+
+        answers = await asyncio.gather(*map(guarded, arms))
+        return {name: answer for name, answer in zip(arms, answers, strict=True) if name not in progress.failures}
+
+    def _scored(
+        self, query: Query, prepared: Mapping[ArmName, Any], snapshot: Snapshot, progress: Progress
+    ) -> dict[ArmName, Scores]:
+        scores: dict[ArmName, Scores] = {}
+        for name, ready in prepared.items():
+            started = time.perf_counter()
+            try:
+                scores[name] = self._strategies[name].score(query, ready, snapshot)
+            except StoreError as exc:
+                progress.failures[name] = exc.code
+            progress.timed(f"arm.{name}", started)
+        return scores
+
+    async def _from_stores(
+        self, query: Query, prepared: Mapping[ArmName, Any], progress: Progress, deadline: float
+    ) -> Candidates:
+        limit = _MAX_HITS if query.request.after else min(_MAX_HITS, max(_STORE_HITS, query.request.limit * 4))
+        arms = {name: self._strategies[name] for name in prepared}
+        names = {id(strategy): name for name, strategy in arms.items()}
+        hits = await self._each(
+            arms, lambda strategy: strategy.search(query, prepared[names[id(strategy)]], limit), progress, deadline
+        )
+        ids = list(dict.fromkeys(hit.id for found in hits.values() for hit in found))
+        places = {memory_id: place for place, memory_id in enumerate(ids)}
+        scores: dict[ArmName, Scores] = {}
+        for name, found in hits.items():
+            scores[name] = np.full(len(ids), np.nan, np.float32)
+            scores[name][[places[hit.id] for hit in found]] = [hit.score for hit in found]
+        return Candidates(ids=ids, arms=scores, allowed=np.ones(len(ids), np.bool_))
+
+    async def _fetched(
+        self, query: Query, candidates: Candidates, total: Scores, allowed: Mask
+    ) -> tuple[list[FoundMemory], bool]:
+        """Fetch the best allowed candidates, one round trip; another only where too many of them are gone."""
+        request = query.request
+        for _ in range(_FETCH_ROUNDS):
+            rows = best(total, allowed, candidates.ids, request.limit + _SPARE, request.after)
+            ids = [candidates.ids[row] for row in rows]
+            stored = await self._stores.documents.get_many(ids, scope=request.scope, now=query.now)
+            memories = {memory.id: memory for memory in stored}
+            gone = [row for row in rows if candidates.ids[row] not in memories]
+            if len(rows) - len(gone) >= request.limit or not gone:
+                break
+            allowed[gone] = False
+        self._indexes.discard(request.scope, set(ids) - set(memories))
+        living = [row for row in rows if candidates.ids[row] in memories]
+        found = [
+            _found(query, candidates, total, row, memories[candidates.ids[row]]) for row in living[: request.limit]
+        ]
+        return found, len(living) > request.limit
+
+
+def _allowed(query: Query, index: OwnerIndex) -> Mask:
+    """Return which rows may be returned: alive, not over, and within what the request narrows to."""
+    snapshot, request = index.snapshot(), query.request
+    now_ms = round(query.now.timestamp() * 1000)
+    allowed: Mask = snapshot.alive & (snapshot.expires_ms > now_ms)
+    if request.memory_types is not None:
+        codes = [index.memory_types.codes.get(name, -2) for name in request.memory_types]
+        allowed &= np.isin(snapshot.memory_type, codes)
+    if request.window.since is not None:
+        allowed &= snapshot.event_ms >= round(request.window.since.timestamp() * 1000)
+    if request.window.until is not None:
+        allowed &= snapshot.event_ms < round(request.window.until.timestamp() * 1000)
+    if query.among is not None:
+        chosen = np.zeros(len(snapshot), np.bool_)
+        chosen[index.rows_of(query.among)] = True
+        allowed &= chosen
+    return allowed
+
+
+def _everything_in_one(request: SearchRequest) -> Filter | None:
+    """Return the whole narrowing as one filter, for the stores' arms, which know no other."""
+    parts: list[Filter] = [] if request.where is None else [request.where]
+    if request.memory_types is not None:
+        parts.append(Compare("memory_type", "in", tuple(request.memory_types)))
+    if request.window.since is not None:
+        parts.append(_event("gte", request.window.since))
+    if request.window.until is not None:
+        parts.append(_event("lt", request.window.until))
+    return And(tuple(parts)) if parts else None
+
+
+def _event(op: Literal["gte", "lt"], moment: datetime) -> Filter:
+    """Compare when it happened, or when it was stored if that is not known."""
+    unknown = Not(Compare("occurred_at", "gte", _BEGINNING))
+    return Or((Compare("occurred_at", op, moment), And((unknown, Compare("created_at", op, moment)))))
+
+
+def _found(query: Query, candidates: Candidates, total: Scores, row: int, memory: Memory) -> FoundMemory:
+    arms: dict[str, float] = {
+        name: float(scores[row]) for name, scores in candidates.arms.items() if not np.isnan(scores[row])
+    }
+    explanation: dict[str, object] = {}
+    if query.request.explain:
+        ranks = {name: rank_of(scores, candidates.allowed, row) for name, scores in candidates.arms.items()}
+        explanation = {"ranks": ranks, "of": int(candidates.allowed.sum())}
+    return FoundMemory(memory=memory, score=float(total[row]), arms=arms, explanation=explanation)
+
+
+def _runs_of_words(text: str) -> list[str]:
+    """Return the entity keys of every run of one to three words: names that only the owner's memories know."""
+    words = [key for word in text.split()[:64] if (key := entity_key(word))]
+    return [" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1)]

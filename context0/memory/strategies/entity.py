@@ -1,0 +1,45 @@
+"""Memories connected with the people, places and things that the question names: one hop, and two."""
+
+from typing import Final
+
+import numpy as np
+
+from context0.memory.query import Query
+from context0.memory.strategies.protocol import Scores, SearchStores
+from stores.local.owner_index import Snapshot
+from stores.local.postings import Postings
+from stores.records import Hit
+
+_SECOND_HOP: Final = 0.5
+
+
+class EntityStrategy:
+    """See `Strategy`. A memory that mentions a named entity scores 1 / log2(2 + how many do), summed over the entities;
+    one that mentions what those memories mention besides scores half of that.
+    """
+
+    def __init__(self, stores: SearchStores) -> None:
+        self._graph = stores.graph
+
+    def applies(self, query: Query) -> bool:
+        return bool(query.entities)
+
+    async def prepare(self, query: Query) -> None:
+        """Nothing to wait for."""
+
+    def score(self, query: Query, prepared: None, snapshot: Snapshot) -> Scores:  # noqa: ARG002
+        scores = np.zeros(len(snapshot), np.float32)
+        for term in dict.fromkeys(query.entity_terms):
+            _add_mentions(scores, snapshot.entities, term, 1.0)
+        return np.where(scores > 0, scores, np.float32(np.nan))
+
+    async def search(self, query: Query, prepared: None, limit: int) -> list[Hit]:  # noqa: ARG002
+        return await self._graph.search(
+            query.entities, scope=query.request.scope, hops=2, limit=limit, among=query.among
+        )
+
+
+def _add_mentions(scores: Scores, mentions: Postings, term: int, weight: float) -> None:
+    rows, _ = mentions.matches(term)
+    if len(rows):
+        scores[rows] += np.float32(weight / np.log2(2 + len(rows)))

@@ -1,0 +1,203 @@
+"""From what a caller says to what a store writes: pure, but for the clock and the ids that are handed in."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from zlib import crc32
+
+import orjson
+
+from context0.errors import InvalidInput
+from context0.memory.ids import MemoryIds
+from context0.memory.inputs import (
+    CHANGE_NAMES,
+    FIELD_NAMES,
+    check_content,
+    check_memory_type,
+    check_metadata,
+    check_name,
+    check_name_or_none,
+    check_names,
+    check_share,
+    check_tags,
+    check_time,
+)
+from context0.memory.rules.dates import mentions_time
+from context0.memory.rules.entities import extract_entities
+from context0.memory.rules.names import entity_key
+from context0.memory.rules.tags import extract_tags
+from context0.memory.rules.terms import analyse_terms, hash_terms
+from stores.records import Document, IndexRow, IndexState, Memory, Relation, Scope
+
+ASKS: Final = 1
+"""Trait: the text is a question, or ends in one."""
+TELLS_TIME: Final = 2
+"""Trait: the text holds an expression of time."""
+
+SELF: Final = "self"
+"""The entity key of whoever speaks when no speaker is named: the owner."""
+MENTIONS: Final = "mentions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A checked memory that is about to be written, and the key under which it is the same as another."""
+
+    memory: Memory
+    dedupe_key: str
+
+
+def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids: MemoryIds, max_bytes: int) -> Draft:
+    """Check `fields` and make a memory of them. Raises InvalidInput.
+
+    Without an idempotency key the same content, speaker, place and data make the same memory.
+    """
+    check_names(fields, FIELD_NAMES)
+    memory_id, arrival = ids.new(now)
+    content = check_content(fields.get("content"), max_bytes)
+    session_id = check_name_or_none("session_id", fields.get("session_id"))
+    expires_at = check_time("expires_at", fields.get("expires_at"))
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput("expires_at", "lies in the past; give a later time, or none to keep the memory")
+    memory = Memory(
+        id=memory_id,
+        user_id=scope.owner,
+        content=content,
+        created_at=now,
+        updated_at=now,
+        memory_type=check_memory_type(fields.get("memory_type", "semantic")),
+        speaker=check_name_or_none("speaker", fields.get("speaker")),
+        agent_id=check_name_or_none("agent_id", fields.get("agent_id")),
+        session_id=session_id,
+        session_seq=arrival,
+        tags=_tags(fields.get("tags", ()), content),
+        entities=extract_entities(content),
+        importance=check_share("importance", fields.get("importance", 0.5)),
+        occurred_at=check_time("occurred_at", fields.get("occurred_at")),
+        expires_at=expires_at,
+        content_hash=_digest(content),
+        metadata=check_metadata(fields.get("metadata") or {}),
+    )
+    key = check_name_or_none("idempotency_key", fields.get("idempotency_key"))
+    return Draft(memory=memory, dedupe_key=_same_content_key(memory) if key is None else _digest("key", key))
+
+
+def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime, max_bytes: int) -> Memory:
+    """Return the next version of `memory`. Raises InvalidInput, also when nothing is asked for."""
+    check_names(changes, CHANGE_NAMES)
+    if not changes:
+        raise InvalidInput("changes", f"name what to change: {', '.join(sorted(CHANGE_NAMES))}")
+    content = check_content(changes.get("content", memory.content), max_bytes)
+    tags = changes.get("tags", memory.tags)
+    return replace(
+        memory,
+        content=content,
+        memory_type=check_memory_type(changes.get("memory_type", memory.memory_type)),
+        tags=_tags(tags, content),
+        entities=extract_entities(content),
+        importance=check_share("importance", changes.get("importance", memory.importance)),
+        occurred_at=check_time("occurred_at", changes.get("occurred_at", memory.occurred_at)),
+        expires_at=check_time("expires_at", changes.get("expires_at", memory.expires_at)),
+        metadata=check_metadata(changes.get("metadata", memory.metadata)),
+        content_hash=_digest(content),
+        updated_at=now,
+        version=memory.version + 1,
+        index=IndexState(state="pending", generation=memory.index.generation + 1),
+    )
+
+
+def same_content_key(memory: Memory) -> str:
+    """Return the key under which a memory with the same content, speaker, place and data is the same one."""
+    return _same_content_key(memory)
+
+
+def to_document(memory: Memory, dedupe_key: str, embedding: bytes | None, model: str | None) -> Document:
+    """Return the document of `memory`: analysed words, entities, relations, and the vector or pending work."""
+    keywords = analyse_terms(keyword_text(memory))
+    state = memory.index if embedding is None else replace(memory.index, state="done")
+    return Document(
+        memory=replace(memory, embedding_model=model if embedding is not None else None, index=state),
+        dedupe_key=dedupe_key,
+        keywords=tuple(keywords),
+        terms=hash_terms(keywords).astype("<u4").tobytes(),
+        entity_terms=b"".join(crc32(entity_key(name).encode()).to_bytes(4, "little") for name in memory.entities),
+        relations=_relations(memory),
+        embedding=embedding,
+        traits=_traits(memory.content),
+    )
+
+
+def keyword_text(memory: Memory) -> str:
+    """Return what the keyword index reads: the content with who said it, when, and the tags."""
+    when = memory.occurred_at
+    date = "" if when is None else f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+    return " ".join(part for part in (date, memory.speaker, memory.content, *memory.tags) if part)
+
+
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def to_index_row(document: Document) -> IndexRow:
+    """Return what the in-memory index of the owner keeps of `document`."""
+    memory = document.memory
+    return IndexRow(
+        id=memory.id,
+        version=memory.version,
+        live=True,
+        updated_ms=_ms(memory.updated_at),
+        created_ms=_ms(memory.created_at),
+        occurred_ms=None if memory.occurred_at is None else _ms(memory.occurred_at),
+        expires_ms=None if memory.expires_at is None else _ms(memory.expires_at),
+        session_id=memory.session_id,
+        session_seq=memory.session_seq,
+        speaker=memory.speaker,
+        memory_type=memory.memory_type,
+        terms=document.terms,
+        entity_terms=document.entity_terms,
+        embedding=document.embedding,
+        traits=document.traits,
+    )
+
+
+def _tags(given: object, content: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*check_tags(given), *(check_name("tags", tag) for tag in extract_tags(content)))))
+
+
+def _relations(memory: Memory) -> tuple[Relation, ...]:
+    source = SELF if memory.speaker is None else entity_key(memory.speaker)
+    return tuple(
+        Relation(
+            source=source,
+            relation=MENTIONS,
+            target=entity_key(name),
+            created_at=memory.created_at,
+            valid_from=memory.occurred_at or memory.created_at,
+        )
+        for name in memory.entities
+    )
+
+
+def _traits(content: str) -> int:
+    asks = content.rstrip().endswith(("?", "？"))
+    return (ASKS if asks else 0) | (TELLS_TIME if mentions_time(content) else 0)
+
+
+def _same_content_key(memory: Memory) -> str:
+    when = None if memory.occurred_at is None else _ms(memory.occurred_at)
+    parts: Sequence[object] = (
+        memory.content, memory.speaker, memory.agent_id, memory.session_id, memory.memory_type, when, memory.metadata,
+    )  # fmt: skip
+    return _digest("content", *parts)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,10 @@
+"""pinecone://index to the hosted vectors."""
+
+from stores.pinecone.vectors import PineconeOptions, PineconeVectors
+from stores.protocols import DocumentStore
+from stores.registry import StoreOptions
+
+
+def build(url: str, documents: DocumentStore, options: StoreOptions) -> PineconeVectors:  # noqa: ARG001 - the shape of all builders
+    """Return the vectors of one index, unopened."""
+    return PineconeVectors.from_url(url, options=PineconeOptions(api_key=options.pinecone_api_key))
