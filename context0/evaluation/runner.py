@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from context0.errors import InvalidInput
 from context0.evaluation import report
 from context0.evaluation.datasets import Conversation, Question, Turn
+from context0.memory.inputs import ArmName, MemoryInput
 
 if TYPE_CHECKING:
     from context0 import MemoryEngine
@@ -44,7 +45,7 @@ class _Draft:
 
     owner: str
     turn_key: str
-    fields: Mapping[str, object]
+    fields: MemoryInput
 
 
 class _Ledger:
@@ -174,7 +175,7 @@ def _key(conversation: Conversation, turn_id: str) -> str:
     return f"{conversation.id}/{turn_id}"
 
 
-def _memories(conversation: Conversation, turn: Turn) -> list[dict[str, str | datetime | dict[str, str]]]:
+def _memories(conversation: Conversation, turn: Turn) -> list[MemoryInput]:
     """Return what `add_many` takes for a turn: one memory, several for a very long turn, none for an empty one."""
     return [
         {

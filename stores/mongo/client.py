@@ -36,7 +36,8 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
 class MongoOptions:
     """How to use a server. What the URL says about pools and timeouts wins over these.
 
-    timeout_s: for one call, its retries included. slow_command_ms: from here on a command is logged.
+    timeout_s: for one call, its retries and the selection of a server included (the driver then ignores
+    server_selection_s, which bounds only the first contact). slow_command_ms: from here on a command is logged.
     collection_prefix: goes before the names of the collections, so that several stores can share a database.
     """
 
@@ -86,7 +87,8 @@ class MongoDatabase:
         async with self._opening:
             self._connect()
             try:
-                await self.ping()
+                with translated(min(self._timeout_s, self.options.server_selection_s)):
+                    await self.handle.command("ping")
             except BaseException:
                 await self._disconnect_if_unused()
                 raise

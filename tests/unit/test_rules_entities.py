@@ -70,7 +70,7 @@ LABELLED: list[tuple[str, tuple[str, ...]]] = [
     ('We watched "The Third Man" again.', ("The Third Man",)),
     ('I just finished "Persuasion", so good.', ("Persuasion",)),
     ("She is reading “Wide Sargasso Sea” now.", ("Wide Sargasso Sea",)),
-    ("Elle lit «Le petit prince» ce soir.", ("Elle", "Le petit prince")),
+    ("Elle lit «Le petit prince» ce soir.", ("Le petit prince",)),
     ("Er las „Die unendliche Geschichte“ gestern.", ("Die unendliche Geschichte",)),
     ("我在看《红楼梦》", ("红楼梦",)),
     ('He said, "Come over here now"', ()),
@@ -93,7 +93,8 @@ LABELLED: list[tuple[str, tuple[str, ...]]] = [
     # a month that is a name needs the owner's knowledge
     ("I saw June at the market.", ()),
     ("We had cake with Malcolm X posters around.", ("Malcolm X",)),
-    ("Black Friday was crowded.", ("Black Friday",)),
+    ("We never shop on Black Friday.", ("Black Friday",)),
+    ("Black Friday was crowded.", ()),
 ]
 
 

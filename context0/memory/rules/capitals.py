@@ -12,7 +12,7 @@ from context0.memory.rules.lexicon import (
     WORDS_BEFORE_NAMES,
 )
 
-_SENTENCE_ENDS = frozenset(".!?…:;\n\r()[]|。！？¡¿")
+_SENTENCE_ENDS = frozenset('.!?…:;\n\r()[]|。！？¡¿"“„«')
 _FIRST_SYMBOL = "\u2600"  # emoji and dingbats stand where a full stop would
 _ACRONYMS_LIKE_WORDS = frozenset({"US", "IT", "WHO"})
 _STRETCHED = re.compile(r"(.)\1\1")
@@ -46,6 +46,8 @@ def never_a_name(word: str) -> bool:
 
 def is_common(word: str) -> bool:
     """Tell whether `word` is an ordinary English word, so that its capital may come from the sentence alone."""
+    if word in _ACRONYMS_LIKE_WORDS:
+        return False
     low = word.lower()
     if low in COMMON or low in NEVER_NAMES or low in WORDS_BEFORE_NAMES:
         return True
@@ -75,5 +77,5 @@ def is_calendar_word(word: str) -> bool:
 def is_emphasis(words: Sequence[str]) -> bool:
     """Tell words in capitals that only speak loudly ("SO MUCH", "LOVE", "YESSS") from acronyms ("NASA", "LGBTQ")."""
     return any(
-        len(word) > 1 and word.isupper() and word not in _ACRONYMS_LIKE_WORDS and is_common(word) for word in words
+        len(word) > 1 and word.isupper() and is_common(word) for word in words
     )

@@ -6,6 +6,7 @@ counts for nothing. Capitals are found by one regex; every match is judged by se
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 
 from context0.memory.rules.capitals import (
     is_calendar_word,
@@ -26,11 +27,13 @@ MAX_SHOUTED_WORDS = 3  # a longer text without a small letter is loud, not full 
 # Where it begins, minus where it ends, and the name: sorted, the first mention and then the longest leads.
 _Found = tuple[int, int, str]
 
+_BY_PLACE = itemgetter(0, 1)
+
 # Every capital of Latin, Greek, Cyrillic, Armenian and Vietnamese: the scripts that have them.
 _CAPITALS = "".join(chr(code) for code in (*range(0x41, 0x588), *range(0x1E00, 0x2000)) if chr(code).isupper())
 _TITLE = r"(?:(?<=[DM])r|(?<=M)rs|(?<=M)s|(?<=P)rof|(?<=[SM])t)\.(?=\s)"
 _INITIALS = rf"(?:\.[{_CAPITALS}]){{1,7}}\."
-_LETTERS = r"[\w\u0300-\u036f]*+(?:(?:['’](?!s\b)|[.&-])[\w\u0300-\u036f]++)*+"
+_LETTERS = r"[\w\u0300-\u036f]*+(?:(?:['’](?![sS]\b)|[.&-])[\w\u0300-\u036f]++)*+"
 # The charset leads, so that the regex engine skips to the next capital by itself (5.2 -> 2.4 µs).
 _WORD = rf"[{_CAPITALS}](?:{_TITLE}|{_INITIALS}|{_LETTERS})"
 _JOINTS = r"of(?: the)?|de(?: la| los| las|l)?|d[aiou]s?|v[ao]n(?: der?| den)?|zu|l[ae]|al|bin|ibn|y|&"
@@ -65,9 +68,9 @@ def extract_entities(text: str, *, known: Collection[str] | NameTable = ()) -> t
     titles = _quoted_titles(text) if '"' in text or not text.isascii() else []
     found: list[_Found] = [*titles, *_capitalised(text, titles)]
     if known:
-        found += [(span.start, -span.end, span.name) for span in table_of(known).find(text)]
+        found[:0] = [(span.start, -span.end, span.name) for span in table_of(known).find(text)]
     if len(found) > 1:
-        found.sort()
+        found.sort(key=_BY_PLACE)  # stable: at one place the owner's spelling leads
     unique: dict[str, str] = {}
     for _, _, name in found:
         key = entity_key(name)
@@ -149,7 +152,9 @@ def _head_of(text: str, start: int) -> int:
     head = start
     while head and (text[head - 1].isalnum() or text[head - 1] == "_"):
         head -= 1
-    return head if start - head <= _LONGEST_LOWER_HEAD else -1
+    length = start - head
+    is_word = length < _LONGEST_LOWER_HEAD or (length == _LONGEST_LOWER_HEAD and text[start : start + 2].isupper())
+    return head if is_word else -1
 
 
 def _is_heading(text: str, start: int) -> bool:

@@ -30,10 +30,10 @@ def entity_key(name: str) -> str:
             return name.lower()
     else:
         name = _fold_unicode(name)
-    key = name.casefold().strip(_EDGES)
-    while key and (shorter := _POSSESSIVE.sub("", key).strip(_EDGES)) != key:
+    key = " ".join(name.casefold().split()).strip(_EDGES)
+    while (shorter := _POSSESSIVE.sub("", key).strip(_EDGES)) != key:
         key = shorter
-    return " ".join(key.split())
+    return key
 
 
 def _fold_unicode(name: str) -> str:
