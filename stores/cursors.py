@@ -5,17 +5,19 @@ cursor that was changed, borrowed from another owner or taken to another query i
 """
 
 import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from itsdangerous import BadData, URLSafeSerializer
 
 from stores.errors import InvalidCursor
 
 MAX_AGE = timedelta(hours=24)
 MAX_LENGTH = 2048
+_SIGNATURE_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class CursorContext:
 
 
 class CursorCodec:
-    """Signs keysets with HMAC-SHA256 under `secret` (at least 32 bytes)."""
+    """Signs keysets with HMAC-SHA256 under `secret` (at least 32 bytes). A few microseconds each way."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) < 32:
@@ -41,47 +43,33 @@ class CursorCodec:
 
     def encode(self, keyset: list[Any], context: CursorContext, *, now: datetime) -> str:
         """Return the cursor for the page after `keyset` (JSON values); it holds for 24 hours."""
-        return _text(self._serializer(context).dumps([round(now.timestamp()), keyset]))
+        body = orjson.dumps([round(now.timestamp()), keyset])
+        return urlsafe_b64encode(self._signature(body, context) + body).rstrip(b"=").decode()
 
     def decode(self, cursor: str, context: CursorContext, *, now: datetime) -> list[Any]:
         """Return the keyset inside `cursor`. Raises InvalidCursor."""
-        try:
-            if len(cursor) > MAX_LENGTH:
-                raise InvalidCursor("this is no cursor of ours; start from the first page")
-            serializer = self._serializer(context)
-            issued, keyset = serializer.loads(cursor)
-            if _text(serializer.dumps([issued, keyset])) != cursor:  # base64 has several spellings of one value
-                raise InvalidCursor("the cursor was changed; start from the first page")
-        except (BadData, UnicodeError, TypeError, ValueError) as exc:
-            if isinstance(exc, InvalidCursor):
-                raise
+        signed = _decoded(cursor)
+        signature, body = signed[:_SIGNATURE_BYTES], signed[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(body, context)):
             raise InvalidCursor(
                 "the cursor was changed, or belongs to another owner or query; start from the first page"
-            ) from exc
+            )
+        issued, keyset = orjson.loads(body)
         if now.timestamp() - issued > MAX_AGE.total_seconds():
             raise InvalidCursor("the cursor is older than 24 hours; start from the first page")
         return list(keyset)
 
-    def _serializer(self, context: CursorContext) -> URLSafeSerializer:
-        return URLSafeSerializer(
-            self._secret,
-            salt=context.salt(),
-            serializer=_Compact,
-            signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
-        )
+    def _signature(self, body: bytes, context: CursorContext) -> bytes:
+        return hmac.digest(self._secret, context.salt() + body, "sha256")  # the salt has one length: no ambiguity
 
 
-def _text(signed: str | bytes) -> str:
-    return signed if isinstance(signed, str) else signed.decode()
-
-
-class _Compact:
-    """orjson behind the two names that itsdangerous calls."""
-
-    @staticmethod
-    def dumps(value: Any) -> bytes:
-        return orjson.dumps(value)
-
-    @staticmethod
-    def loads(text: str | bytes) -> Any:
-        return orjson.loads(text)
+def _decoded(cursor: object) -> bytes:
+    if isinstance(cursor, str) and len(cursor) <= MAX_LENGTH and cursor.isascii():
+        try:
+            signed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        except ValueError:
+            signed = b""
+        # base64 has several spellings of one value, and the decoder passes over strangers: only ours is taken
+        if len(signed) > _SIGNATURE_BYTES and urlsafe_b64encode(signed).rstrip(b"=").decode() == cursor:
+            return signed
+    raise InvalidCursor("this is no cursor of ours; start from the first page")

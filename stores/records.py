@@ -49,7 +49,7 @@ class Provenance:
     trust: float = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: a store may then fill many in at once, see sqlite/codec.py
 class Memory:
     """One remembered text, as people and programs see it. Times are aware UTC in whole milliseconds.
 

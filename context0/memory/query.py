@@ -3,8 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
+from zlib import crc32
 
+from context0.memory.rules.names import entity_key
+from context0.memory.rules.terms import analyse_terms, hash_terms
 from stores.filters import Filter
 from stores.records import MemoryId, Scope, TimeWindow
 
@@ -30,19 +34,46 @@ class SearchRequest:
     after: tuple[float, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Query:
-    """The question as the arms see it.
+    """The question as the arms see it; what only some arms need is worked out when first asked for.
 
-    words: analysed like the memories; terms: their hashes. entities: keys named in the question, and every run of up to
-    three words, so that names that only the owner knows are found. among: only these memories, or None for all.
+    among: only these memories, or None for all.
     """
 
     request: SearchRequest
     analysis: "QueryAnalysis"
-    words: Sequence[str]
-    terms: Sequence[int]
-    entities: Sequence[str]
-    entity_terms: Sequence[int]
     now: datetime
     among: Collection[MemoryId] | None = None
+
+    @cached_property
+    def words(self) -> Sequence[str]:
+        """The question's words, analysed like those of the memories."""
+        return _words(self.request.text)
+
+    @cached_property
+    def terms(self) -> Sequence[int]:
+        """The hashes of `words`."""
+        terms: list[int] = hash_terms(list(self.words)).tolist()
+        return terms
+
+    @cached_property
+    def entities(self) -> Sequence[str]:
+        """Keys that the question names, and every run of up to three words, for names that only the memories know."""
+        return tuple(dict.fromkeys((*self.analysis.entities, *_runs_of_words(self.request.text))))
+
+    @cached_property
+    def entity_terms(self) -> Sequence[int]:
+        """The hashes of `entities`."""
+        return [crc32(key.encode("utf-8", "surrogatepass")) for key in self.entities]
+
+
+@lru_cache(maxsize=2_048)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(analyse_terms(text))
+
+
+@lru_cache(maxsize=2_048)
+def _runs_of_words(text: str) -> tuple[str, ...]:
+    words = [key for word in text.split()[:64] if (key := entity_key(word))]
+    return tuple(" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1))

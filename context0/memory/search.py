@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
-from zlib import crc32
 
 import numpy as np
 from cachetools import TTLCache
@@ -17,9 +16,7 @@ from context0.memory.fusion import Mask, Scores, best, fuse, rank_of, seen
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query, SearchRequest
 from context0.memory.results import FoundMemory
-from context0.memory.rules.names import entity_key
 from context0.memory.rules.query import analyse_query
-from context0.memory.rules.terms import analyse_terms, hash_terms
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from stores.errors import StoreError
@@ -32,8 +29,8 @@ _INLINE_BYTES: Final = 16 << 20
 """Up to this size of an owner's matrix scoring takes less than about a millisecond, and stays on the event loop."""
 _STORE_HITS: Final = 200
 _MAX_HITS: Final = 1_000
-_SPARE: Final = 8
-"""Candidates fetched beyond the limit, since some may have gone since the index was read."""
+_SPARE: Final = 1
+"""Candidates fetched beyond the limit: they tell whether there is more, and replace one that has gone."""
 _FETCH_ROUNDS: Final = 3
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -115,8 +112,6 @@ class Searcher:
     async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
         speakers = () if index is None else tuple(index.speakers.codes)
         analysis = analyse_query(request.text, reference=request.reference_time, speakers=speakers, known_entities=())
-        words = analyse_terms(request.text)
-        entities = tuple(dict.fromkeys((*analysis.entities, *_runs_of_words(request.text))))
         now, among = self._clock.now(), None
         where = request.where if index is not None else _everything_in_one(request)
         if where is not None:
@@ -124,10 +119,6 @@ class Searcher:
         return Query(
             request=request,
             analysis=analysis,
-            words=words,
-            terms=hash_terms(words).tolist(),
-            entities=entities,
-            entity_terms=[crc32(key.encode("utf-8", "surrogatepass")) for key in entities],
             now=now,
             among=among,
         )
@@ -137,11 +128,15 @@ class Searcher:
     ) -> Candidates:
         started = time.perf_counter()
         arms = {name: self._strategies[name] for name in query.request.arms if self._strategies[name].applies(query)}
-        prepared = await self._each(arms, lambda strategy: strategy.prepare(query), progress, deadline)
+        waiting = {name: strategy for name, strategy in arms.items() if strategy.waits}
+        prepared = dict.fromkeys(arms)
+        prepared |= await self._each(waiting, lambda strategy: strategy.prepare(query), progress, deadline)
+        prepared = {name: ready for name, ready in prepared.items() if name not in progress.failures}
         progress.timed("prepare", started)
         if index is None:
             return await self._from_stores(query, prepared, progress, deadline)
-        snapshot, allowed = index.snapshot(), _allowed(query, index)
+        snapshot = index.snapshot()
+        allowed = _allowed(query, index, snapshot)
         if snapshot.matrix.nbytes > _INLINE_BYTES:
             scores = await asyncio.to_thread(self._scored, query, prepared, snapshot, progress)
         else:
@@ -181,7 +176,10 @@ class Searcher:
             finally:
                 progress.timed(f"arm.{name}", started)
 
-        answers = await asyncio.gather(*map(guarded, arms))
+        if len(arms) == 1:  # a task more costs 20 us
+            answers = [await guarded(name) for name in arms]
+        else:
+            answers = await asyncio.gather(*map(guarded, arms))
         return {name: answer for name, answer in zip(arms, answers, strict=True) if name not in progress.failures}
 
     def _scored(
@@ -236,9 +234,9 @@ class Searcher:
         return found, len(living) > request.limit
 
 
-def _allowed(query: Query, index: OwnerIndex) -> Mask:
+def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
     """Return which rows may be returned: alive, not over, and within what the request narrows to."""
-    snapshot, request = index.snapshot(), query.request
+    request = query.request
     now_ms = round(query.now.timestamp() * 1000)
     allowed: Mask = snapshot.alive & (snapshot.expires_ms > now_ms)
     if request.memory_types is not None:
@@ -282,9 +280,3 @@ def _found(query: Query, candidates: Candidates, total: Scores, row: int, memory
         ranks = {name: rank_of(scores, candidates.allowed, row) for name, scores in candidates.arms.items()}
         explanation = {"ranks": ranks, "of": int(candidates.allowed.sum())}
     return FoundMemory(memory=memory, score=float(total[row]), arms=arms, explanation=explanation)
-
-
-def _runs_of_words(text: str) -> list[str]:
-    """Return the entity keys of every run of one to three words: names that only the owner's memories know."""
-    words = [key for word in text.split()[:64] if (key := entity_key(word))]
-    return [" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1)]

@@ -59,10 +59,13 @@ class OwnerCache(Generic[I]):
         self._loading: dict[Scope, asyncio.Task[I]] = {}
         self._late: dict[Scope, list[IndexRow]] = {}
         self._dropped: set[Scope] = set()
+        self._sizes: dict[Scope, int] = {}
+        self._total = 0
 
     @property
     def nbytes(self) -> int:
-        return sum(index.nbytes for index in self._held.values())
+        """Bytes of all the indexes, each as of its last read of the documents."""
+        return self._total
 
     def __len__(self) -> int:
         return len(self._held)
@@ -98,15 +101,18 @@ class OwnerCache(Generic[I]):
         if scope in self._loading:
             self._dropped.add(scope)
         self._read_at.pop(scope, None)
-        index = self._held.pop(scope, None)
-        return 0 if index is None else index.nbytes
+        self._held.pop(scope, None)
+        size = self._sizes.pop(scope, 0)
+        self._total -= size
+        return size
 
     async def aclose(self) -> None:
         loading = list(self._loading.values())
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
-        self._held.clear()
+        for scope in list(self._held):
+            self.drop(scope)
 
     async def _shared(self, scope: Scope, work: Callable[[Scope], Awaitable[I]]) -> I:
         """Run `work` once for all who are waiting for it; whoever gives up waiting does not stop the others."""
@@ -127,6 +133,8 @@ class OwnerCache(Generic[I]):
             self._held[scope] = index
             self._held.move_to_end(scope)
             self._read_at[scope] = started
+            self._total += index.nbytes - self._sizes.get(scope, 0)
+            self._sizes[scope] = index.nbytes
             self._make_room()
             return index
         finally:
@@ -149,6 +157,5 @@ class OwnerCache(Generic[I]):
         return index
 
     def _make_room(self) -> None:
-        while len(self._held) > 1 and self.nbytes > self._max_bytes:
-            scope, _ = self._held.popitem(last=False)
-            self._read_at.pop(scope, None)
+        while len(self._held) > 1 and self._total > self._max_bytes:
+            self.drop(next(iter(self._held)))

@@ -162,11 +162,35 @@ def test_the_key_of_a_key_is_itself(name: str) -> None:
 
 
 pieces = st.sampled_from(
-    ["Anna", " ", "'s ", "New York", '"', "“", "”", "«", "»", ".", "!", "\n", "I'm", "the", "of", "Dr.", "J.", "ÉLAN", "#", "**", "```"]
+    [
+        "Anna",
+        " ",
+        "'s ",
+        "New York",
+        '"',
+        "“",
+        "”",
+        "«",
+        "»",
+        ".",
+        "!",
+        "\n",
+        "I'm",
+        "the",
+        "of",
+        "Dr.",
+        "J.",
+        "ÉLAN",
+        "#",
+        "**",
+        "```",
+    ]
 )
 
 
-@given(st.text(max_size=200) | st.lists(pieces, max_size=40).map("".join), st.frozensets(st.text(max_size=8), max_size=4))
+@given(
+    st.text(max_size=200) | st.lists(pieces, max_size=40).map("".join), st.frozensets(st.text(max_size=8), max_size=4)
+)
 def test_any_text_gives_distinct_names_within_the_limit(text: str, known: frozenset[str]) -> None:
     names = extract_entities(text, known=known)
     keys = [entity_key(name) for name in names]

@@ -76,6 +76,4 @@ def is_calendar_word(word: str) -> bool:
 
 def is_emphasis(words: Sequence[str]) -> bool:
     """Tell words in capitals that only speak loudly ("SO MUCH", "LOVE", "YESSS") from acronyms ("NASA", "LGBTQ")."""
-    return any(
-        len(word) > 1 and word.isupper() and is_common(word) for word in words
-    )
+    return any(len(word) > 1 and word.isupper() and is_common(word) for word in words)

@@ -54,6 +54,7 @@ DASHES = frozenset({"-", "–", "—"})
 JOINTS = DASHES | {"to", "and", "through", "thru", "until", "till"}
 CLAUSE_ENDS = frozenset({"", ".", ",", "?", "!", ";", ":", ")", "(", '"', "and", "or", "but", "to", "because"}) | DASHES
 _STRONG = word_set("in during since until till throughout im em en early mid late last this next of")
+_NEVER_BEFORE_VERBS = word_set("in during throughout early mid late")
 _SEASON_PREPOSITIONS = word_set("in during over throughout since until till by before after for between")
 _YEAR_PREPOSITIONS = word_set("in since during throughout")
 _COUNT_PREPOSITIONS = word_set("by before after until till from between around")
@@ -232,7 +233,10 @@ def _is_bare_month(sentence: Sentence, at: int, preposition: str) -> bool:
         return capital or bool(preposition)
     ends = sentence.words[at + 1] in CLAUSE_ENDS
     if not capital:
-        return preposition in _STRONG and (word not in MODAL_MONTHS or (preposition not in ("this", "of") and ends))
+        is_verb = (
+            word in MODAL_MONTHS and preposition not in _NEVER_BEFORE_VERBS and (preposition == "this" or not ends)
+        )
+        return preposition in _STRONG and not is_verb
     if preposition in _STRONG:
         return preposition != "of" or ends
     return bool(preposition) and preposition != "the" and ends

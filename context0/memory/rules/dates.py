@@ -24,6 +24,7 @@ _CLOCK_OR_DURATION = re.compile(
     r"(?:hours|days|weeks|months|years|decades)\b",
     re.IGNORECASE,
 )
+_OTHER_SIGNS = frozenset({"hours", "clock"})
 _ANY_DAY = date(2001, 6, 13)
 
 
@@ -66,7 +67,7 @@ def mentions_time(text: str) -> bool:
     words = _WORD.findall(text.lower())
     if not SURE_SIGNS.isdisjoint(words):
         return True
-    if TRIGGERS.isdisjoint(words) and "hours" not in words and not _DIGIT.search(text):
+    if TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words) and not _DIGIT.search(text):
         return False
     if _CLOCK_OR_DURATION.search(text):
         return True

@@ -12,6 +12,7 @@ from typing import Self
 
 MAX_NAME_WORDS = 8
 MAX_NAME_CHARACTERS = 80
+MAX_KEY_CHARACTERS = 256
 
 _WORD = re.compile(r"[^\W_]+")
 _WORD_WITH_MARKS = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")  # decomposed letters: a, then its tilde
@@ -23,14 +24,14 @@ def entity_key(name: str) -> str:
     """Return the canonical key of `name`: equal for every spelling that means the same entity.
 
     NFKC, casefolded, white space folded, a possessive ending and punctuation at the edges removed, ’ written as '.
-    The key of a key is itself. A name of nothing but punctuation has the empty key.
+    The key of a key is itself; a longer one is cut at 256 characters. A name of nothing but punctuation has the empty key.
     """
     if name.isascii():
         if name.isalpha():
             return name.lower()
     else:
         name = _fold_unicode(name)
-    key = " ".join(name.casefold().split()).strip(_EDGES)
+    key = " ".join(name.casefold().split())[:MAX_KEY_CHARACTERS].strip(_EDGES)
     while (shorter := _POSSESSIVE.sub("", key).strip(_EDGES)) != key:
         key = shorter
     return key

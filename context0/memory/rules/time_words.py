@@ -187,7 +187,9 @@ deadline scheduled excited shall until
 PAST_MARKS = word_set(
     """
 did was were went had been got took made saw met came won lost bought found gave felt ran told said ago last since
-born
+born ate became began blew broke brought built caught chose drank drew drove fell flew forgot froze grew heard held
+kept knew left led paid rode rose sang sat sent slept sold spent spoke stole stood stuck swam taught thought threw
+woke wore wrote
 """
 )
 

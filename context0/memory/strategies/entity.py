@@ -18,6 +18,8 @@ class EntityStrategy:
     one that mentions what those memories mention besides scores half of that.
     """
 
+    waits = False
+
     def __init__(self, stores: SearchStores) -> None:
         self._graph = stores.graph
 

@@ -11,6 +11,8 @@ from stores.records import Hit
 class KeywordStrategy:
     """See `Strategy`."""
 
+    waits = False
+
     def __init__(self, stores: SearchStores) -> None:
         self._documents = stores.documents
 

@@ -29,6 +29,10 @@ class SearchStores:
 class Strategy(Protocol[P]):
     """One way of finding memories. Stateless between searches; P is what `prepare` hands to the others."""
 
+    @property
+    def waits(self) -> bool:
+        """True when `prepare` has something to wait for."""
+
     def applies(self, query: Query) -> bool:
         """Say whether the question calls for this arm; one that it does not call for costs nothing."""
 

@@ -24,6 +24,8 @@ class Prepared:
 class SemanticStrategy:
     """See `Strategy`. The question is embedded without the names of the people in it: they drown short vectors."""
 
+    waits = True
+
     def __init__(self, stores: SearchStores) -> None:
         self._embedder = stores.embedder
         self._vectors = stores.vectors

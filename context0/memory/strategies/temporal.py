@@ -17,6 +17,8 @@ _AFTER_MS: Final = 10 * _DAY_MS
 class TemporalStrategy:
     """See `Strategy`. 1 inside the range; half of it from 3 days before to 10 days after: people tell things late."""
 
+    waits = False
+
     def __init__(self, stores: SearchStores) -> None:
         self._documents = stores.documents
 
