@@ -98,9 +98,10 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _drop(name: str) -> None:
-    with MongoClient[Any](mongo_uri()) as client:
-        client.drop_database(name)
+def drop(url: str) -> None:
+    """Drop the database that the URL names."""
+    with MongoClient[Any](url) as client:
+        client.drop_database(client.get_default_database().name)
 
 
 @asynccontextmanager
@@ -130,6 +131,6 @@ async def open_bench(folder: Path) -> AsyncIterator[DocumentBench]:
     """The contract suites' way in: the same folder is the same database, which stays until this process ends."""
     name = f"context0-{sha256(str(folder).encode()).hexdigest()[:24]}"
     if ENVIRONMENT_NAME in os.environ:
-        atexit.register(_drop, name)
+        atexit.register(drop, database_url(name))
     async with mongo_graph(name) as (documents, graph):
         yield DocumentBench(documents=documents, graph=graph)

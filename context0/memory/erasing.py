@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from context0.memory.parts import EngineParts
 from context0.memory.results import ErasureReceipt, StoreReceipt
 from stores.errors import StoreError
-from stores.local.owner_cache import OwnerCache
-from stores.local.owner_index import OwnerIndex
+from stores.owner.owner_cache import OwnerCache
+from stores.owner.owner_index import OwnerIndex
 from stores.records import Scope
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from context0.errors import EmbeddingError
 from context0.memory.model_guard import ModelGuard
 from context0.memory.writing import to_document, to_index_row
 from stores.errors import StoreError
-from stores.local.owner_cache import OwnerCache
-from stores.local.owner_index import OwnerIndex
+from stores.owner.owner_cache import OwnerCache
+from stores.owner.owner_index import OwnerIndex
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 from stores.records import IndexMark, Memory, MemoryId, PendingWork, Point, Scope
 

@@ -21,8 +21,8 @@ from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from stores.errors import StoreError
 from stores.filters import And, Compare, Filter, Not, Or
-from stores.local.owner_cache import OwnerCache
-from stores.local.owner_index import OwnerIndex, Snapshot
+from stores.owner.owner_cache import OwnerCache
+from stores.owner.owner_index import OwnerIndex, Snapshot
 from stores.records import Memory, MemoryId, Scope
 
 _INLINE_BYTES: Final = 16 << 20

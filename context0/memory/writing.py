@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -29,7 +30,7 @@ from context0.memory.rules.entities import extract_entities
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.tags import extract_tags
 from context0.memory.rules.terms import analyse_terms, hash_terms
-from stores.records import Document, IndexRow, IndexState, Memory, Relation, Scope
+from stores.records import Document, IndexRow, IndexState, IndexStatus, Memory, Relation, Scope
 
 ASKS: Final = 1
 """Trait: the text is a question, or ends in one."""
@@ -81,7 +82,7 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
         metadata=check_metadata(fields.get("metadata") or {}),
     )
     key = check_name_or_none("idempotency_key", fields.get("idempotency_key"))
-    return Draft(memory=memory, dedupe_key=_same_content_key(memory) if key is None else _digest("key", key))
+    return Draft(memory=memory, dedupe_key=same_content_key(memory) if key is None else _digest("key", key))
 
 
 def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime, max_bytes: int) -> Memory:
@@ -91,8 +92,7 @@ def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime,
         raise InvalidInput("changes", f"name what to change: {', '.join(sorted(CHANGE_NAMES))}")
     content = check_content(changes.get("content", memory.content), max_bytes)
     tags = changes.get("tags", memory.tags)
-    return replace(
-        memory,
+    return memory.evolve(
         content=content,
         memory_type=check_memory_type(changes.get("memory_type", memory.memory_type)),
         tags=_tags(tags, content),
@@ -104,21 +104,21 @@ def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime,
         content_hash=_digest(content),
         updated_at=now,
         version=memory.version + 1,
-        index=IndexState(state="pending", generation=memory.index.generation + 1),
+        index=_index_state(memory.index.generation + 1, "pending"),
     )
 
 
-def same_content_key(memory: Memory) -> str:
-    """Return the key under which a memory with the same content, speaker, place and data is the same one."""
-    return _same_content_key(memory)
+def to_document(
+    memory: Memory, dedupe_key: str, embedding: bytes | None, model: str | None, *, done: bool = True
+) -> Document:
+    """Return the document of `memory`: analysed words, entities, relations, and the vector if there is one.
 
-
-def to_document(memory: Memory, dedupe_key: str, embedding: bytes | None, model: str | None) -> Document:
-    """Return the document of `memory`: analysed words, entities, relations, and the vector or pending work."""
+    done: a document with a vector needs no further work; otherwise it is pending.
+    """
     keywords = analyse_terms(keyword_text(memory))
-    state = memory.index if embedding is None else replace(memory.index, state="done")
+    state = _index_state(memory.index.generation, "done" if done and embedding is not None else "pending")
     return Document(
-        memory=replace(memory, embedding_model=model if embedding is not None else None, index=state),
+        memory=memory.evolve(embedding_model=None if embedding is None else model, index=state),
         dedupe_key=dedupe_key,
         keywords=tuple(keywords),
         terms=hash_terms(keywords).astype("<u4").tobytes(),
@@ -127,6 +127,11 @@ def to_document(memory: Memory, dedupe_key: str, embedding: bytes | None, model:
         embedding=embedding,
         traits=_traits(memory.content),
     )
+
+
+@lru_cache(maxsize=64)
+def _index_state(generation: int, state: IndexStatus) -> IndexState:
+    return IndexState(generation=generation, state=state)
 
 
 def keyword_text(memory: Memory) -> str:
@@ -187,7 +192,8 @@ def _traits(content: str) -> int:
     return (ASKS if asks else 0) | (TELLS_TIME if mentions_time(content) else 0)
 
 
-def _same_content_key(memory: Memory) -> str:
+def same_content_key(memory: Memory) -> str:
+    """Return the key under which a memory with the same content, speaker, place and data is the same one."""
     when = None if memory.occurred_at is None else _ms(memory.occurred_at)
     parts: Sequence[object] = (
         memory.content, memory.speaker, memory.agent_id, memory.session_id, memory.memory_type, when, memory.metadata,

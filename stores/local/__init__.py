@@ -1,1 +1,1 @@
-"""Indexes in this process's memory, one per owner: built from the documents when first asked, bounded in bytes."""
+"""The default vector store: nothing to run and nothing to write."""

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from stores.errors import DimensionMismatch
-from stores.local.owner_cache import OwnerCache
-from stores.local.vector_set import VectorSet
+from stores.owner.owner_cache import OwnerCache
+from stores.owner.vector_set import VectorSet
 from stores.protocols import DocumentStore
 from stores.records import FloatVector, Hit, IndexRow, MemoryId, Point, Scope
 

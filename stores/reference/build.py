@@ -1,4 +1,4 @@
-"""reference:// to live stores: dictionaries that end with the process, for tests."""
+"""reference:// to dicts, for tests and to try things out: nothing is kept."""
 
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph

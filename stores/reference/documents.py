@@ -313,4 +313,5 @@ def _index_row(row: Row, *, vectors: bool) -> IndexRow:
         terms=row.document.terms,
         entity_terms=row.document.entity_terms,
         embedding=row.document.embedding if vectors else None,
+        traits=row.document.traits,
     )

@@ -4,6 +4,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,10 +61,12 @@ def build_document(
     key: str | None = None,
     relations: Sequence[Relation] = (),
     embedding: FloatVector | None = None,
+    traits: int = 0,
     **fields: Any,
 ) -> Document:
     """Return the document of `build_memory(content, scope=scope, **fields)`, with a `key` of its own."""
-    return document_of(build_memory(content, scope=scope, **fields), key=key, relations=relations, embedding=embedding)
+    memory = build_memory(content, scope=scope, **fields)
+    return replace(document_of(memory, key=key, relations=relations, embedding=embedding), traits=traits)
 
 
 def document_of(

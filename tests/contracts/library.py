@@ -82,11 +82,11 @@ METADATA_FIELDS: Final = (
 )
 ALL_FIELDS: Final = (*FIELDS, *METADATA_FIELDS)
 VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
-    "text": TEXTS,
-    "list": TEXTS,
+    "text": TEXTS[::2],
+    "list": TEXTS[1::2],
     "number": NUMBERS,
     "time": MOMENTS,
-    "any": (*TEXTS[::2], *NUMBERS[::2], *TRUTHS),
+    "any": (*TEXTS[::3], *NUMBERS[::2], *TRUTHS),
 }
 KEYS: Final = ("value", "a b", "100%", "a_b", "axb", "O'Brien", "back\\slash", "[0]", "*", "größe", "👍", "0")
 

@@ -80,7 +80,9 @@ async def test_an_update_replaces_the_memory_and_its_indexes(bench: DocumentBenc
     first = build_document("apple", relations=[build_relation("anna", "apple")], embedding=unit_vector(1))
     await bench.put([first], ANNA)
     changed = next_version(first, "banana", tags=("fruit",), metadata={"n": 2})
-    changed = replace(changed, relations=(build_relation("anna", "banana"),), embedding=unit_vector(0, 1).tobytes())
+    changed = replace(
+        changed, relations=(build_relation("anna", "banana"),), embedding=unit_vector(0, 1).tobytes(), traits=5
+    )
     await store.update(changed, scope=ANNA, expected_version=1, now=NOW)
     if "graph" not in store.covers:
         await bench.graph.put_many([changed], scope=ANNA)
@@ -91,7 +93,7 @@ async def test_an_update_replaces_the_memory_and_its_indexes(bench: DocumentBenc
     assert await bench.graph.search(["apple"], scope=ANNA, limit=9) == []
     assert ids_of(await bench.graph.search(["banana"], scope=ANNA, limit=9)) == [first.memory.id]
     [row] = await rows_of(store)
-    assert (row.version, row.terms, row.embedding) == (2, changed.terms, changed.embedding)
+    assert (row.version, row.terms, row.embedding, row.traits) == (2, changed.terms, changed.embedding, 5)
 
 
 async def test_the_history_keeps_every_version_oldest_first(documents: DocumentStore) -> None:

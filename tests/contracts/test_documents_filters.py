@@ -28,9 +28,9 @@ for_a_loaded_store = settings(deadline=None, suppress_health_check=[HealthCheck.
 
 @pytest.fixture
 async def library(documents: DocumentStore) -> None:
-    """The varied memories, stored for ANNA; BEN has copies of them that nobody may find."""
+    """The varied memories, stored for ANNA; BEN has copies of some that nobody may find."""
     await put(documents, *map(document_of, LIBRARY))
-    await put(documents, *(build_document("his", scope=BEN, metadata=m.metadata) for m in LIBRARY), scope=BEN)
+    await put(documents, *(build_document("his", scope=BEN, metadata=m.metadata) for m in LIBRARY[::10]), scope=BEN)
 
 
 def expected(spec: dict[str, Any], backend: Backend[DocumentBench]) -> set[MemoryId]:
@@ -48,14 +48,18 @@ def expected(spec: dict[str, Any], backend: Backend[DocumentBench]) -> set[Memor
 async def test_every_operator_on_every_field_with_every_value(
     document_backend: Backend[DocumentBench], documents: DocumentStore, operator: str
 ) -> None:
+    specs = [
+        spec_of(field, operator, [value])
+        for field in ALL_FIELDS
+        for value in VALUES[FIELDS.get(field, "any")]
+        if operator in allowed_operators(field, value)
+    ]
+    stride = document_backend.stride
     wrong = []
-    for field in ALL_FIELDS:
-        for value in VALUES[FIELDS.get(field, "any")]:
-            if operator in allowed_operators(field, value):
-                spec = spec_of(field, operator, [value])
-                found = await documents.match(parse_filter(spec), scope=ANNA, now=NOW)
-                if sorted(found) != sorted(expected(spec, document_backend)):
-                    wrong.append(spec)
+    for spec in specs[sorted(OPERATORS).index(operator) % stride :: stride]:
+        found = await documents.match(parse_filter(spec), scope=ANNA, now=NOW)
+        if sorted(found) != sorted(expected(spec, document_backend)):
+            wrong.append(spec)
     assert wrong == []
 
 

@@ -11,8 +11,8 @@ from context0.memory.rules.terms import MAX_WORD_CHARACTERS, analyse_terms, hash
 
 LABELLED: list[tuple[str, list[str]]] = [
     ("The painters were painting the fences", ["painter", "paint", "fenc"]),
-    ("I don't know what's Anna's plan", ["dont", "know", "anna", "plan"]),
-    ("O’Brien met d'Artagnan", ["obrien", "met", "artagnan"]),
+    ("I don't know what's Anna's plan", ["know", "anna", "plan"]),
+    ("O’Brien met d'Artagnan, don't worry", ["obrien", "met", "artagnan", "worri"]),
     ("I'll be ill", ["ill"]),
     ("to be or not to be", ["to", "be", "or", "not", "to", "be"]),
     ("Jürgen Müller, São Paulo", ["jurgen", "muller", "sao", "paulo"]),
@@ -84,7 +84,7 @@ def test_any_text_gives_clean_terms(text: str) -> None:
 def test_hashes_are_stable_and_keep_order_and_repeats() -> None:
     hashes = hash_terms(["anna", "paint", "anna"])
     assert hashes.dtype == np.uint32
-    assert hashes.tolist() == [2623446746, 3173899143, 2623446746]
+    assert hashes.tolist() == [559726263, 1467646999, 559726263]
     assert hash_terms([]).shape == (0,)
 
 

@@ -42,8 +42,8 @@ _COUNTERS = {
 def detect_language(text: str) -> Language:
     """Return the language of the first 1,500 characters of `text`.
 
-    Latin script: the language with the most stop words, two at least (one if the text has letters beyond ASCII) and
-    more than English. Cyrillic counts as Russian; what is not recognised counts as English.
+    Latin script: the language with the most stop words, two at least and more than English. Cyrillic counts as
+    Russian; what is not recognised counts as English.
     """
     sample = text[:_SAMPLE_CHARACTERS]
     if not sample.isascii() and _OTHER_SCRIPT.search(sample):
@@ -53,7 +53,7 @@ def detect_language(text: str) -> Language:
     hits = sum(map(_COUNTERS.get, _WORD.findall(sample.lower()), repeat(0)))
     if hits <= _COUNTER_MASK:
         return "en"
-    return _most_hits(hits, enough=_ENOUGH_HITS if sample.isascii() else 1)
+    return _most_hits(hits)
 
 
 def looks_english(text: str) -> bool:
@@ -62,9 +62,9 @@ def looks_english(text: str) -> bool:
     return " the " in text or " and " in text or " my " in text or " I " in text or " you " in text or " it " in text
 
 
-def _most_hits(hits: int, *, enough: int) -> Language:
+def _most_hits(hits: int) -> Language:
     best: Language = "en"
-    most = max(hits & _COUNTER_MASK, enough - 1)
+    most = max(hits & _COUNTER_MASK, _ENOUGH_HITS - 1)
     for language in _LATIN[1:]:
         hits >>= _COUNTER_BITS
         if (count := hits & _COUNTER_MASK) > most:

@@ -24,7 +24,7 @@ def entity_key(name: str) -> str:
     """Return the canonical key of `name`: equal for every spelling that means the same entity.
 
     NFKC, casefolded, white space folded, a possessive ending and punctuation at the edges removed, ’ written as '.
-    The key of a key is itself; a longer one is cut at 256 characters. A name of nothing but punctuation has the empty key.
+    The key of a key is itself; it is cut at 256 characters. A name of nothing but punctuation has the empty key.
     """
     if name.isascii():
         if name.isalpha():

@@ -29,7 +29,10 @@ MAX_WORD_CHARACTERS = 40
 _CACHED_WORDS = 1 << 15  # of each cache; about 4 MB when full
 
 _WORD = re.compile(rf"[^\W_]{{1,{MAX_WORD_CHARACTERS}}}")
-_APOSTROPHES = re.compile(r"'(?:s|m|d|re|ve|ll)\b|\b(?:[cdjlmnst]|qu)'(?=\w\w)|'")
+# The apostrophe leads, so that the engine skips to it; one pattern for all three costs ten times as much (15 µs).
+_CLITIC = re.compile(r"'(?<=\w')(?:s|m|d|re|ve|ll)\b")
+_ELIDED = re.compile(r"'(?:(?<=\b[cdjlmnst]')|(?<=\bqu'))(?=[^\W_]{2})")
+_ELISION = re.compile(r"\b(?:[cdjlmnst]|qu)'(?=[^\W_]{2})")
 
 # Scripts written without spaces, and scripts whose vowel signs are no letters to `re`.
 _DENSE = (
@@ -81,12 +84,10 @@ def _words(text: str) -> list[str]:
     """Return the casefolded words of `text`, and character bigrams where a script has no spaces."""
     if text.isascii():
         text = text.lower()
-        if "'" in text:
-            text = _APOSTROPHES.sub("", text)
-        return _WORD.findall(text)
+        return _WORD.findall(_without_apostrophes(text) if "'" in text else text)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("’", "'")
     if "'" in text:
-        text = _APOSTROPHES.sub("", text)
+        text = _without_apostrophes(text)
     if _SPECIAL.search(text) is None:
         return _WORD.findall(text)
     words: list[str] = []
@@ -97,6 +98,13 @@ def _words(text: str) -> list[str]:
         elif any(map(str.isalnum, run)):
             words.append(run)
     return words
+
+
+def _without_apostrophes(text: str) -> str:
+    text = _CLITIC.sub("", text)
+    if _ELIDED.search(text):
+        text = _ELISION.sub("", text)
+    return text.replace("'", "")
 
 
 @lru_cache(maxsize=_CACHED_WORDS)
@@ -124,7 +132,7 @@ def _terms_of(word: str, algorithm: str) -> tuple[str, ...]:
 def _stem(algorithm: str, word: str) -> str:
     # Imported late: the package loads all its languages (20 ms). A stemmer keeps the word in itself and so serves one
     # call: sharing one between threads would mix their words, and making one costs 1 µs beside 25 µs of stemming.
-    import snowballstemmer  # type: ignore[import-untyped]  # it ships no types
+    import snowballstemmer
 
     return str(snowballstemmer.stemmer(algorithm).stemWord(word))
 

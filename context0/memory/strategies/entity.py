@@ -6,8 +6,8 @@ import numpy as np
 
 from context0.memory.query import Query
 from context0.memory.strategies.protocol import Scores, SearchStores
-from stores.local.owner_index import Snapshot
-from stores.local.postings import Postings
+from stores.owner.owner_index import Snapshot
+from stores.owner.postings import Postings
 from stores.records import Hit
 
 _SECOND_HOP: Final = 0.5

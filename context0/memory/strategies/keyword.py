@@ -4,7 +4,7 @@ import numpy as np
 
 from context0.memory.query import Query
 from context0.memory.strategies.protocol import Scores, SearchStores
-from stores.local.owner_index import Snapshot
+from stores.owner.owner_index import Snapshot
 from stores.records import Hit
 
 

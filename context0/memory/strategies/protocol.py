@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from context0.embeddings.protocol import Embedder
 from context0.memory.query import Query
-from stores.local.owner_index import Snapshot
+from stores.owner.owner_index import Snapshot
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 from stores.records import Hit
 

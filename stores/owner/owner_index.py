@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stores.errors import DimensionMismatch
-from stores.local.columns import Column
-from stores.local.postings import Postings
-from stores.local.vector_set import VectorSet
+from stores.owner.columns import Column
+from stores.owner.postings import Postings
+from stores.owner.vector_set import VectorSet
 from stores.records import FloatVector, IndexRow, MemoryId
 
 NEVER: Final = np.iinfo(np.int64).max

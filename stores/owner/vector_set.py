@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stores.errors import DimensionMismatch, InvalidVector
-from stores.local.columns import Column
+from stores.owner.columns import Column
 from stores.records import FloatVector, Hit, MemoryId
 
 ID_BYTES: Final = 150
