@@ -11,6 +11,7 @@ an absent field; NOT is the complement of its condition. `eq` on a list, and `co
 
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ ALIASES: Final = {"type": "memory_type", "agent": "agent_id", "session": "sessio
 MAX_CONDITIONS: Final = 100
 MAX_DEPTH: Final = 8
 MAX_VALUES: Final = 1000
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _is_metadata_path(field: str) -> bool:
 
 
 def _is_key(part: str) -> bool:
-    return bool(part) and not part.startswith("$") and part.isprintable() and '"' not in part
+    return bool(part) and not part.startswith("$") and '"' not in part and not _UNPRINTABLE.search(part)
 
 
 def _parse_operator(field: str, name: object, operand: object) -> Compare:
@@ -169,8 +171,8 @@ def _scalar(field: str, value: object) -> Scalar:
         _check_kind(field)
         return value
     if isinstance(value, int | float):
-        if not math.isfinite(value) or abs(value) >= 2**63:
-            raise InvalidFilter(f"{field}: {value!r:.40} is not a finite 64-bit number")
+        if abs(value) >= 2**63 or not math.isfinite(value):  # in this order: a huge int is no float
+            raise InvalidFilter(f"{field}: this is not a finite 64-bit number")
         _check_kind(field, "number")
         return value
     raise InvalidFilter(f"{field}: compare with text, a number, true/false or a time, not {type(value).__name__}")
@@ -196,7 +198,10 @@ def _time(field: str, value: object) -> datetime:
         raise InvalidFilter(f"{field}: {value[:40]!r} is no ISO time; write 2026-05-01T00:00:00Z") from exc  # type: ignore[index]  # only text raises
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise InvalidFilter(f"{field}: give a time with its zone, such as 2026-05-01T00:00:00Z")
-    moment = moment.astimezone(UTC)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise InvalidFilter(f"{field}: the time lies outside the years 1 to 9999 UTC") from exc
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

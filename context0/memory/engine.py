@@ -92,15 +92,7 @@ class MemoryEngine:
             documents=parts.documents, vectors=parts.vectors, graph=parts.graph, embedder=parts.embedder
         )
         self._searcher = Searcher(stores, self._indexes, clock=parts.clock, max_indexed=limits.owner_index_max_memories)
-        self._indexer = Indexer(
-            parts.documents,
-            parts.vectors,
-            parts.graph,
-            embedder=parts.embedder,
-            guard=self._guard,
-            indexes=self._indexes,
-            clock=parts.clock,
-        )
+        self._indexer = Indexer(parts, self._guard, self._indexes)
         self._background: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:

@@ -13,15 +13,13 @@ from typing import Final
 
 import numpy as np
 
-from context0.clock import Clock
-from context0.embeddings.protocol import Embedder
 from context0.errors import EmbeddingError
 from context0.memory.model_guard import ModelGuard
+from context0.memory.parts import EngineParts
 from context0.memory.writing import to_document, to_index_row
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.protocols import DocumentStore, GraphStore, VectorStore
 from stores.records import IndexMark, Memory, MemoryId, PendingWork, Point, Scope
 
 log = logging.getLogger(__name__)
@@ -35,24 +33,14 @@ _LONGEST_WAIT: Final = timedelta(minutes=10)
 class Indexer:
     """Finds due work and does it, a batch at a time, until it is stopped. `wake` says that there is some."""
 
-    def __init__(
-        self,
-        documents: DocumentStore,
-        vectors: VectorStore,
-        graph: GraphStore,
-        *,
-        embedder: Embedder,
-        guard: ModelGuard,
-        indexes: OwnerCache[OwnerIndex],
-        clock: Clock,
-    ) -> None:
-        self._documents = documents
-        self._vectors = vectors
-        self._graph = graph
-        self._embedder = embedder
+    def __init__(self, parts: EngineParts, guard: ModelGuard, indexes: OwnerCache[OwnerIndex]) -> None:
+        self._documents = parts.documents
+        self._vectors = parts.vectors
+        self._graph = parts.graph
+        self._embedder = parts.embedder
+        self._clock = parts.clock
         self._guard = guard
         self._indexes = indexes
-        self._clock = clock
         self._woken = asyncio.Event()
         self._working = asyncio.Lock()
 

@@ -21,6 +21,7 @@ MAX_BATCH: Final = 10_000
 MAX_METADATA_DEPTH: Final = 8
 MAX_METADATA_KEYS: Final = 200
 MAX_QUERY_CHARACTERS: Final = 8_192
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
@@ -213,7 +214,7 @@ def _checked_items(value: Mapping[Any, Any], left: list[int]) -> Sequence[tuple[
     for key in value:
         if not isinstance(key, str) or not key or len(key) > MAX_NAME:
             raise InvalidInput("metadata", "a key is a non-empty text of at most 256 characters")
-        if "$" in key or "." in key or '"' in key or not key.isprintable():
+        if "$" in key or "." in key or '"' in key or _CONTROL.search(key):
             raise InvalidInput(
                 "metadata", f"the key {key[:40]!r} holds $, a dot, a quote or a control character; rename it"
             )

@@ -28,11 +28,11 @@ def to_ms_or_none(moment: datetime | None) -> int | None:
 
 
 def from_ms(value: int) -> datetime:
-    return datetime.fromtimestamp(value / 1000, UTC)
+    return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
 
 
 def from_ms_or_none(value: int | None) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+    return None if value is None else _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
 
 
 def encode(document: Document) -> tuple[Any, ...]:

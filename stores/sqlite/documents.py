@@ -28,7 +28,7 @@ from stores.sqlite.codec import SELECT, decode, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
 from stores.sqlite.rows import LIVE, as_json, owner_number, query, row_of, row_range
-from stores.sqlite.writing import bury, insert, rewrite
+from stores.sqlite.writing import bury, insert, release_expired_keys, rewrite
 
 _SCAN_ROWS: Final = 4_000
 
@@ -200,6 +200,7 @@ def _update(document: Document, owner: str, expected_version: int, now_ms: int, 
     if version != expected_version:
         raise Conflict(f"{memory.id} is at version {version}, not {expected_version}; read it and change it again")
     connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (row, version, content, updated_ms))
+    release_expired_keys(connection, [document.dedupe_key], owner, now_ms)
     rewrite(connection, row, document)
 
 

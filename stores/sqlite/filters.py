@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
+
 from stores.filters import And, Compare, Filter, Not, Or, Scalar
 from stores.sqlite.codec import to_ms
 
@@ -55,43 +57,44 @@ def _on_column(condition: Compare, column: str) -> tuple[str, list[Any]]:
     values = _values(condition)
     match condition.op:
         case "in" | "eq":
-            return f"{column} IN ({', '.join('?' * len(values))})", values
+            return f"{column} IN (SELECT value FROM json_each(?))", [orjson.dumps(values).decode()]
         case "contains":
             return f"instr({column}, ?) > 0", values
     return f"{column} {_SIGNS[condition.op]} ?", values
 
 
 def _on_json(condition: Compare) -> tuple[str, list[Any]]:
-    keys = condition.metadata_path
-    path = f"$.{condition.field}" if keys is None else "$.metadata" + "".join(f'."{key}"' for key in keys)
+    path = _path(condition)
     values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-    members = f"EXISTS (SELECT 1 FROM json_each(m.body, ?) AS e WHERE {_any_of('e.type', 'e.value', values)})"
-    parameters = [path, *(value for value in values if not isinstance(value, bool))]
+    test, parameters = _any_of(values)
+    members = f"EXISTS (SELECT 1 FROM json_each(m.body, ?) AS e WHERE {test})"
     match condition.op:
         case "eq" | "in":  # json_each of a value that is no list yields that value
-            return f"(json_type(m.body, ?) IS NOT 'object' AND {members})", [path, *parameters]
+            return f"(json_type(m.body, ?) IS NOT 'object' AND {members})", [path, path, *parameters]
         case "contains":
             among = f"(json_type(m.body, ?) = 'array' AND {members})"
             if not isinstance(condition.value, str):
-                return among, [path, *parameters]
+                return among, [path, path, *parameters]
             within = "(json_type(m.body, ?) = 'text' AND instr(m.body ->> ?, ?) > 0)"
-            return f"({among} OR {within})", [path, *parameters, path, path, condition.value]
-    kind = _type_test("json_type(m.body, ?)", values[0])
-    return f"({kind} AND (m.body ->> ?) {_SIGNS[condition.op]} ?)", [path, path, values[0]]
+            return f"({among} OR {within})", [path, path, *parameters, path, path, condition.value]
+    kind = "= 'text'" if isinstance(values[0], str) else "IN ('integer', 'real')"
+    return f"(json_type(m.body, ?) {kind} AND (m.body ->> ?) {_SIGNS[condition.op]} ?)", [path, path, values[0]]
 
 
-def _any_of(kind: str, value: str, wanted: tuple[Scalar, ...]) -> str:
-    return (
-        "("
-        + " OR ".join(
-            _type_test(kind, item) if isinstance(item, bool) else f"({_type_test(kind, item)} AND {value} = ?)"
-            for item in wanted
-        )
-        + ")"
-    )
+def _path(condition: Compare) -> str:
+    """Return where the value stands in the body; a key is written as JSON writes it."""
+    keys = condition.metadata_path
+    if keys is None:
+        return f"$.{condition.field}"
+    return "$.metadata" + "".join(f".{orjson.dumps(key).decode()}" for key in keys)
 
 
-def _type_test(kind: str, value: Scalar) -> str:
-    if isinstance(value, bool):
-        return f"{kind} = '{str(value).lower()}'"
-    return f"{kind} = 'text'" if isinstance(value, str) else f"{kind} IN ('integer', 'real')"
+def _any_of(values: tuple[Scalar, ...]) -> tuple[str, list[Any]]:
+    """Return a test of one member `e` against the values, each among its own kind."""
+    kinds = {
+        "e.type = 'text'": [value for value in values if isinstance(value, str)],
+        "e.type IN ('integer', 'real')": [v for v in values if not isinstance(v, bool | str | datetime)],
+    }
+    tests = [f"({kind} AND e.value IN (SELECT value FROM json_each(?)))" for kind, chosen in kinds.items() if chosen]
+    tests += [f"e.type = '{str(value).lower()}'" for value in values if isinstance(value, bool)]
+    return "(" + " OR ".join(tests) + ")", [orjson.dumps(chosen).decode() for chosen in kinds.values() if chosen]

@@ -91,12 +91,16 @@ def _search(
     scores: defaultdict[MemoryId, float] = defaultdict(float)
     asked, weight = entities, 1.0
     seen = set(entities)
+    counted: set[int] = set()
     for _ in range(hops):
         edges = _touching(connection, number, asked, as_of_ms)
-        degree = Counter(end for _, source, target in edges for end in {source, target} & asked)
-        for memory_id, source, target in edges:
+        degree = Counter(end for _, _, source, target in edges for end in {source, target} & asked)
+        for edge, memory_id, source, target in edges:
+            if edge in counted:
+                continue
+            counted.add(edge)
             scores[memory_id] += sum(weight / math.log2(2 + degree[end]) for end in {source, target} & asked)
-        asked = {end for _, source, target in edges for end in (source, target)} - seen
+        asked = {end for _, _, source, target in edges for end in (source, target)} - seen
         seen |= asked
         weight /= 2
     allowed = None if among is None else set(among)
@@ -105,9 +109,9 @@ def _search(
 
 def _touching(
     connection: apsw.Connection, number: int, entities: Collection[str], as_of_ms: int | None
-) -> list[tuple[MemoryId, str, str]]:
+) -> list[tuple[int, MemoryId, str, str]]:
     sql = (
-        "SELECT m.id, r.source, r.target FROM relations AS r JOIN memories AS m ON m.row = r.memory_row"
+        "SELECT r.rowid, m.id, r.source, r.target FROM relations AS r JOIN memories AS m ON m.row = r.memory_row"
         " WHERE r.rowid IN ("
         "SELECT rowid FROM relations WHERE owner_no = ?1 AND source IN (SELECT value FROM json_each(?2))"
         " UNION SELECT rowid FROM relations WHERE owner_no = ?1 AND target IN (SELECT value FROM json_each(?2)))"
@@ -126,7 +130,7 @@ def _relations(
     number = owner_number(connection, owner)
     sql = (
         "SELECT m.id, r.source, r.relation, r.target FROM relations AS r JOIN memories AS m ON m.row = r.memory_row"
-        " WHERE r.owner_no = ?1 AND (r.source = ?2 OR r.target = ?2) AND m.deleted_ms IS NULL"
+        " WHERE r.owner_no = ?1 AND (r.source = ?2 OR r.target = ?2) AND m.deleted_ms IS NULL AND r.retired_ms IS NULL"
         " ORDER BY m.created_ms DESC, m.id DESC LIMIT ?3"
     )
     return query(connection, sql, (number, entity, limit))

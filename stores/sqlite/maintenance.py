@@ -60,6 +60,7 @@ def pending(limit: int, now_ms: int, connection: apsw.Connection) -> list[Pendin
         "SELECT o.owner, m.id, m.generation, m.attempts, m.deleted_ms, m.content, i.embedding FROM memories AS m"
         " INDEXED BY memories_pending JOIN owners AS o ON o.owner_no = m.owner_no LEFT JOIN memory_index AS i"
         " ON i.row = m.row WHERE m.index_state = 'pending' AND m.next_attempt_ms <= ?"
+        " AND (m.expires_ms IS NULL OR m.expires_ms > ?)"
         " ORDER BY m.next_attempt_ms, m.row LIMIT ?"
     )
     return [
@@ -73,7 +74,7 @@ def pending(limit: int, now_ms: int, connection: apsw.Connection) -> list[Pendin
             embedding=embedding,
         )
         for owner, memory_id, generation, attempts, deleted_ms, content, embedding in query(
-            connection, sql, (now_ms, limit)
+            connection, sql, (now_ms, now_ms, limit)
         )
     ]
 

@@ -24,7 +24,9 @@ _INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?,
 
 def insert(documents: Sequence[Document], owner: str, now_ms: int, connection: apsw.Connection) -> list[Memory]:
     """Write the documents whose dedupe key is new; return what is stored for each, in order."""
-    held = _held_keys(connection, [document.dedupe_key for document in documents], owner, now_ms)
+    keys = [document.dedupe_key for document in documents]
+    release_expired_keys(connection, keys, owner, now_ms)
+    held = _held_keys(connection, keys, owner)
     fresh: dict[str, Document] = {}
     for document in documents:
         if document.dedupe_key not in held:
@@ -35,19 +37,23 @@ def insert(documents: Sequence[Document], owner: str, now_ms: int, connection: a
     return [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
 
 
-def _held_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> Mapping[str, Memory]:
+def release_expired_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> None:
+    """Let go of the dedupe keys that memories hold whose time is over."""
+    connection.execute(
+        "UPDATE memories SET dedupe_key = NULL WHERE owner_no = (SELECT owner_no FROM owners WHERE owner = ?)"
+        " AND dedupe_key IN (SELECT value FROM json_each(?)) AND expires_ms <= ?",
+        (owner, as_json(keys), now_ms),
+    )
+
+
+def _held_keys(connection: apsw.Connection, keys: Sequence[str], owner: str) -> Mapping[str, Memory]:
     sql = (
-        f"SELECT m.row, m.expires_ms, m.dedupe_key, {SELECT} FROM json_each(?) AS wanted"
+        f"SELECT m.dedupe_key, {SELECT} FROM json_each(?) AS wanted"
         " CROSS JOIN memories AS m INDEXED BY memories_dedupe"
         " ON m.owner_no = (SELECT owner_no FROM owners WHERE owner = ?) AND m.dedupe_key = wanted.value"
     )
-    held: dict[str, Memory] = {}
-    for row, expires_ms, key, *columns in query(connection, sql, (as_json(keys), owner)):
-        if expires_ms is not None and expires_ms <= now_ms:
-            connection.execute("UPDATE memories SET dedupe_key = NULL WHERE row = ?", (row,))
-        else:
-            held[key] = decode(tuple(columns), owner)
-    return held
+    found = query(connection, sql, (as_json(keys), owner))
+    return {key: decode(tuple(columns), owner) for key, *columns in found}
 
 
 def _reserve(connection: apsw.Connection, owner: str, count: int) -> tuple[int, int]:

@@ -14,18 +14,22 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
+from stores.local.vectors import LocalVectors
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 from stores.records import Document, Memory, MemoryId, Point, Scope
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph
 from stores.reference.vectors import ReferenceVectors
+from stores.sqlite.database import SqliteDatabase
+from stores.sqlite.documents import SqliteDocuments
+from stores.sqlite.graph import SqliteGraph
 from tests.contracts.builders import NOW, build_document, find
 
 BenchT = TypeVar("BenchT")
 
 
 class Capability(StrEnum):
-    """A difference between backends that the protocols allow, or that the stand-in of a real one brings along."""
+    """A difference between backends that the protocols allow."""
 
     DURABLE = "durable"
     """What was acknowledged is seen by another store on the same folder, at once and after closing."""
@@ -33,10 +37,6 @@ class Capability(StrEnum):
     """put_many writes all of its documents or none; without it, each document whole."""
     OWN_FILES = "own_files"
     """The store writes its files itself, into the folder: an erasure leaves no byte in them."""
-    ANY_WORD_TEXT_SEARCH = "any_word_text_search"
-    """keyword finds memories with any of the words; without it (nx-27017), only those with all of them."""
-    BOOL_IS_NOT_NUMBER = "bool_is_not_number"
-    """Filters tell true from 1; without it (nx-27017), they are the same."""
     ACCEPTS_POINTS = "accepts_points"
     """Vectors come through put_many; without it, the store is derived and follows the documents."""
     TIES_BEFORE_CUT = "ties_before_cut"
@@ -84,10 +84,6 @@ async def _reference(_folder: Path) -> AsyncIterator[DocumentBench]:
 
 @asynccontextmanager
 async def _sqlite(folder: Path) -> AsyncIterator[DocumentBench]:
-    from stores.sqlite.database import SqliteDatabase
-    from stores.sqlite.documents import SqliteDocuments
-    from stores.sqlite.graph import SqliteGraph
-
     database = SqliteDatabase(folder / "context0.db")
     documents = SqliteDocuments(database)
     try:
@@ -105,7 +101,7 @@ async def _reference_vectors(_folder: Path) -> AsyncIterator[VectorBench]:
 @asynccontextmanager
 async def _local_vectors(_folder: Path) -> AsyncIterator[VectorBench]:
     documents = ReferenceDocuments()
-    store: VectorStore = importlib.import_module("stores.local.vectors").LocalVectors(documents, staleness_s=0)
+    store = LocalVectors(documents, staleness_s=0)
     try:
         await store.open()
         yield derived(store, documents)
@@ -154,27 +150,20 @@ def _imported(place: str) -> Callable[[Path], AbstractAsyncContextManager[Any]]:
 
 
 _ALL: Final = frozenset(Capability)
-_OF_STAND_INS: Final = frozenset({Capability.ANY_WORD_TEXT_SEARCH, Capability.BOOL_IS_NOT_NUMBER})
-_OF_MONGODB: Final = frozenset({Capability.DURABLE}) | _OF_STAND_INS
 
-# Reserved lines whose backend is not built yet: delete the name here to switch it on.
-_NOT_YET: Final = frozenset()
-
-_DOCUMENT_BACKENDS: Final[Mapping[str, Backend[DocumentBench]]] = {
-    "reference": Backend(open=_reference, capabilities=_OF_STAND_INS | {Capability.ATOMIC_BATCH}),
+DOCUMENT_BACKENDS: Final[Mapping[str, Backend[DocumentBench]]] = {
+    "reference": Backend(open=_reference, capabilities=frozenset({Capability.ATOMIC_BATCH})),
     "sqlite": Backend(open=_sqlite, capabilities=_ALL),
     "mongodb": Backend(
         open=_imported("tests.mongo_server:open_bench"),
-        capabilities=_OF_MONGODB,
+        capabilities=frozenset({Capability.DURABLE}),
         stride=1 if "CONTEXT0_TEST_MONGODB_URI" in os.environ else 4,
     ),
 }
-_VECTOR_BACKENDS: Final[Mapping[str, Backend[VectorBench]]] = {
+VECTOR_BACKENDS: Final[Mapping[str, Backend[VectorBench]]] = {
     "reference": Backend(open=_reference_vectors, capabilities=_ALL),
     "local": Backend(open=_local_vectors, capabilities=_ALL - {Capability.ACCEPTS_POINTS}),
     "pinecone": Backend(
         open=_imported("tests.loopback_pinecone:open_bench"), capabilities=_ALL - {Capability.TIES_BEFORE_CUT}
     ),
 }
-DOCUMENT_BACKENDS: Final = {name: line for name, line in _DOCUMENT_BACKENDS.items() if name not in _NOT_YET}
-VECTOR_BACKENDS: Final = {name: line for name, line in _VECTOR_BACKENDS.items() if name not in _NOT_YET}

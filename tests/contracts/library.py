@@ -178,15 +178,3 @@ def filter_specs() -> st.SearchStrategy[dict[str, Any]]:
         ),
         max_leaves=6,
     )
-
-
-def with_numbers_for_truths(value: Any) -> Any:
-    """Return JSON `value` as a backend sees it that cannot tell true from 1."""
-    match value:
-        case bool():
-            return int(value)
-        case Mapping():
-            return {key: with_numbers_for_truths(item) for key, item in value.items()}
-        case list() | tuple():
-            return [with_numbers_for_truths(item) for item in value]
-    return value

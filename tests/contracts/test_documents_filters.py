@@ -1,6 +1,5 @@
 """DocumentStore: every filter means what `stores.filters.matches` says, on every backend."""
 
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from stores.filters import FIELDS, OPERATORS, matches, parse_filter
 from stores.protocols import DocumentStore
 from stores.records import Keyset, MemoryId
-from tests.contracts.backends import Backend, Capability, DocumentBench
+from tests.contracts.backends import Backend, DocumentBench
 from tests.contracts.builders import ANNA, BEN, NOW, build_document, build_many, document_of, ids_of, named, put
 from tests.contracts.library import (
     ALL_FIELDS,
@@ -18,7 +17,6 @@ from tests.contracts.library import (
     filter_specs,
     spec_of,
     varied_documents,
-    with_numbers_for_truths,
 )
 
 LIBRARY: Final = tuple(document.memory for document in varied_documents())
@@ -33,14 +31,10 @@ async def library(documents: DocumentStore) -> None:
     await put(documents, *(build_document("his", scope=BEN, metadata=m.metadata) for m in LIBRARY[::10]), scope=BEN)
 
 
-def expected(spec: dict[str, Any], backend: Backend[DocumentBench]) -> set[MemoryId]:
-    """Return the ids that the language promises for `spec`, or that a stand-in does which takes true for 1."""
-    library = LIBRARY
-    if Capability.BOOL_IS_NOT_NUMBER not in backend.capabilities:
-        spec = with_numbers_for_truths(spec)
-        library = tuple(replace(memory, metadata=with_numbers_for_truths(memory.metadata)) for memory in library)
+def expected(spec: dict[str, Any]) -> set[MemoryId]:
+    """Return the ids that the language promises for `spec`."""
     tree = parse_filter(spec)
-    return {memory.id for memory in library if matches(tree, memory)}
+    return {memory.id for memory in LIBRARY if matches(tree, memory)}
 
 
 @with_library
@@ -58,7 +52,7 @@ async def test_every_operator_on_every_field_with_every_value(
     wrong = []
     for spec in specs[sorted(OPERATORS).index(operator) % stride :: stride]:
         found = await documents.match(parse_filter(spec), scope=ANNA, now=NOW)
-        if sorted(found) != sorted(expected(spec, document_backend)):
+        if sorted(found) != sorted(expected(spec)):
             wrong.append(spec)
     assert wrong == []
 
@@ -66,20 +60,18 @@ async def test_every_operator_on_every_field_with_every_value(
 @with_library
 @given(spec=filter_specs())
 @settings(for_a_loaded_store, max_examples=80)
-async def test_any_tree_of_conditions(
-    document_backend: Backend[DocumentBench], documents: DocumentStore, spec: dict[str, Any]
-) -> None:
+async def test_any_tree_of_conditions(documents: DocumentStore, spec: dict[str, Any]) -> None:
     found = await documents.match(parse_filter(spec), scope=ANNA, now=NOW)
-    assert sorted(found) == sorted(expected(spec, document_backend))
+    assert sorted(found) == sorted(expected(spec))
 
 
 @with_library
 @given(spec=filter_specs())
 @settings(for_a_loaded_store, max_examples=20)
 async def test_a_filtered_list_is_the_list_without_what_does_not_pass(
-    document_backend: Backend[DocumentBench], documents: DocumentStore, spec: dict[str, Any]
+    documents: DocumentStore, spec: dict[str, Any]
 ) -> None:
-    wanted = expected(spec, document_backend)
+    wanted = expected(spec)
     everything = ids_of(await documents.list_page(scope=ANNA, limit=999, now=NOW))
     page = await documents.list_page(scope=ANNA, limit=5, where=parse_filter(spec), now=NOW)
     assert ids_of(page) == [memory_id for memory_id in everything if memory_id in wanted][:5]

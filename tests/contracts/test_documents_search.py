@@ -8,7 +8,6 @@ import pytest
 
 from stores.protocols import DocumentStore
 from stores.records import Hit, MemoryId, TimeWindow
-from tests.contracts.backends import Backend, Capability, DocumentBench
 from tests.contracts.builders import (
     ANNA,
     BEN,
@@ -88,20 +87,13 @@ async def test_a_word_finds_the_memories_that_hold_it(documents: DocumentStore) 
     assert await ask(documents, "sushi") == []
 
 
-async def test_a_query_asks_for_any_of_its_words(
-    document_backend: Backend[DocumentBench], documents: DocumentStore
-) -> None:
+async def test_a_query_asks_for_any_of_its_words(documents: DocumentStore) -> None:
     pizza, pasta, both, none = (build_document(text) for text in ("pizza", "pasta", "pizza pasta", "sushi"))
     await put(documents, pizza, pasta, both, none)
-    hits = await ask(documents, "pizza pasta tiramisu" if any_word(document_backend) else "pizza pasta")
-    expected = [pizza, pasta, both] if any_word(document_backend) else [both]
-    assert set(ids_of(hits)) == set(memory_ids(expected))
+    hits = await ask(documents, "pizza pasta tiramisu")
+    assert set(ids_of(hits)) == set(memory_ids([pizza, pasta, both]))
     assert hits[0].id == both.memory.id
     assert_scored(hits)
-
-
-def any_word(backend: Backend[DocumentBench]) -> bool:
-    return Capability.ANY_WORD_TEXT_SEARCH in backend.capabilities
 
 
 async def test_a_memory_that_is_about_the_word_comes_before_one_that_mentions_it(documents: DocumentStore) -> None:
@@ -135,17 +127,13 @@ async def test_no_words_are_no_hits(documents: DocumentStore, words: tuple[str, 
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_WORDS)
-async def test_words_are_never_read_as_syntax(
-    document_backend: Backend[DocumentBench], documents: DocumentStore, hostile: str
-) -> None:
+async def test_words_are_never_read_as_syntax(documents: DocumentStore, hostile: str) -> None:
     munich, other = build_document("anna munich"), build_document("ben graz")
     await put(documents, munich, other)
     alone = await documents.keyword([hostile], hostile, scope=ANNA, limit=9, now=NOW)
     assert other.memory.id not in ids_of(alone)
     beside = await documents.keyword([hostile, "munich"], f"{hostile} munich", scope=ANNA, limit=9, now=NOW)
-    if any_word(document_backend):
-        assert ids_of(beside) == [munich.memory.id]
-    assert set(ids_of(beside)) <= {munich.memory.id}
+    assert ids_of(beside) == [munich.memory.id]
 
 
 async def test_words_of_every_script_are_found(documents: DocumentStore) -> None:

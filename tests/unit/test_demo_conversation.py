@@ -1,3 +1,5 @@
+"""The sample conversation of the demo is whole."""
+
 from datetime import timedelta
 from itertools import groupby, pairwise
 

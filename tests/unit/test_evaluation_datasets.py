@@ -1,3 +1,5 @@
+"""Datasets are read as their README says, and refused clearly."""
+
 import gzip
 import json
 from datetime import UTC, datetime

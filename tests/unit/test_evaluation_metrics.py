@@ -1,3 +1,5 @@
+"""The metrics equal values worked out by hand."""
+
 import math
 
 import pytest

@@ -1,3 +1,5 @@
+"""A report sums up what was asked."""
+
 import math
 
 import pytest

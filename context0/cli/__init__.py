@@ -1,0 +1,5 @@
+"""The command line: `context0 demo`, `add`, `search`, `list`, `doctor`, `reindex`, `evaluate`."""
+
+from context0.cli.application import main
+
+__all__ = ["main"]
