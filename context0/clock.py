@@ -1,7 +1,9 @@
 """The time of day, handed in so that tests own it."""
 
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -25,3 +27,13 @@ def to_milliseconds(moment: datetime) -> datetime:
     """Return `moment` in UTC, cut to whole milliseconds."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def to_ms(moment: datetime) -> int:
+    """Return the whole milliseconds since 1970, exactly."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def from_ms(value: int) -> datetime:
+    """Return the moment `value` milliseconds after 1970, in UTC."""
+    return EPOCH + timedelta(milliseconds=value)

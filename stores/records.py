@@ -215,7 +215,7 @@ class IndexMark(NamedTuple):
     embedding_model: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: Python 3.11 cannot have them on a generic that is subscripted
 class Page(Generic[T]):
     """One page of a listing, and the cursor of the next or None at the end."""
 

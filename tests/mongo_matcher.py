@@ -79,6 +79,8 @@ def _operator(name: str, operand: Any, found: Sequence[Any]) -> bool:
         case "$eq":
             return any(_equal(value, operand) for value in candidates) or (operand is None and not found)
         case "$in":
+            if all(isinstance(wanted, str) for wanted in operand):  # the usual case, at the speed of a set
+                return not {value for value in candidates if isinstance(value, str)}.isdisjoint(operand)
             return any(_operator("$eq", wanted, found) for wanted in operand)
         case "$gt" | "$gte" | "$lt" | "$lte":
             return any(_kind(value) == _kind(operand) and _RANGES[name](value, operand) for value in candidates)

@@ -1,13 +1,16 @@
 """The command `evaluate`: how much of the evidence searches find in recorded conversations."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
 from context0.cli.logs import logs_to_stderr
 from context0.cli.opening import engine_for, settings_for
 from context0.cli.options import VerboseOption
+
+if TYPE_CHECKING:
+    from context0.memory.inputs import ArmName
 
 commands: Final = typer.Typer()
 
@@ -39,9 +42,14 @@ def evaluate(
         data_paths=(*data, *(more or ())),
         store_url=store,
         limit_conversations=limit_conversations,
-        options=RunOptions(merge=merge, strategies=tuple(strategies.split(",")) if strategies else None),
+        options=RunOptions(merge=merge, strategies=_arms(strategies)),
         json_path=as_json,
     )
     with logs_to_stderr(verbose=verbose):
         code = run_evaluation(request, lambda url: engine_for(settings_for(url)))
     raise typer.Exit(code)
+
+
+def _arms(text: str | None) -> "tuple[ArmName, ...] | None":
+    """Return the arms named in `text`; the engine checks the names."""
+    return cast("tuple[ArmName, ...]", tuple(name.strip() for name in text.split(","))) if text else None

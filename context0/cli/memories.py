@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from context0.memory.inputs import MemoryFields
     from context0.memory.results import SearchResult
     from context0.settings import Settings
-    from stores.records import Memory, Page
+    from stores.records import Memory, MemoryType, Page
 
 TIME_HELP: Final = "ISO time such as 2026-05-01 or 2026-05-01T10:00+02:00; without an offset it is local."
 
@@ -40,12 +40,12 @@ def add(
     verbose: VerboseOption = False,
 ) -> None:
     """Remember a text. The same text twice is one memory."""
-    fields: dict[str, Any] = {
+    fields: MemoryFields = {
         "speaker": speaker,
         "session_id": session,
         "tags": tag or (),
         "occurred_at": _time("at", at),
-        "memory_type": memory_type,
+        "memory_type": cast("MemoryType", memory_type),  # checked by the engine
     }
     memory = run(_add(settings_for(store), text, user, fields), verbose=verbose)
     if as_json:
@@ -69,7 +69,7 @@ def search(
     user: UserOption,
     limit: Annotated[int, typer.Option(help="How many memories, 1 to 1000.")] = 10,
     cursor: CursorOption = None,
-    filters: Annotated[FilterOption, typer.Option("--filter")] = None,
+    filters: FilterOption = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help=f"Not before: {TIME_HELP}")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help=f"Before: {TIME_HELP}")] = None,
     strategies: Annotated[

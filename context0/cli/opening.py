@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T], *, verbose: bool) -> T:
-    """Run `work` on an event loop of its own, with the log on stderr; Ctrl-C cancels it and lets it close its stores."""
+    """Run `work` on an event loop of its own, with the log on stderr; Ctrl-C cancels it, and it closes its stores."""
     with logs_to_stderr(verbose=verbose):
         return asyncio.run(work)
 

@@ -18,6 +18,6 @@ EveryoneOption: TypeAlias = Annotated[
     str | None, typer.Option("--user", metavar="USER", help="Only this user's memories; default: everybody's.")
 ]
 FilterOption: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="JSON", help='Only what passes, such as {"speaker": "Anna"}.')
+    str | None, typer.Option("--filter", metavar="JSON", help='Only what passes, such as {"speaker": "Anna"}.')
 ]
 CursorOption: TypeAlias = Annotated[str | None, typer.Option(metavar="TEXT", help="Go on behind this page.")]

@@ -61,4 +61,4 @@ def _arms(item: "FoundMemory") -> Iterator[str]:
 
 def _show_next(cursor: str | None) -> None:
     if cursor is not None:
-        console().print(Text(f"more: --cursor {cursor}"), soft_wrap=True)
+        console().print(Text(f"more: --cursor={cursor}"), soft_wrap=True)

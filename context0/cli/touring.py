@@ -34,7 +34,9 @@ def demo(
         raise InvalidInput("path", "is a file, --store a URL; give one of them")
     with ExitStack() as cleaning:
         if store is None:
-            path = path or Path(cleaning.enter_context(tempfile.TemporaryDirectory(prefix="context0-demo-"))) / "demo.db"
+            path = (
+                path or Path(cleaning.enter_context(tempfile.TemporaryDirectory(prefix="context0-demo-"))) / "demo.db"
+            )
             store = f"sqlite:///{path}"
         ok = _tour(store, as_json=as_json, verbose=verbose)
     if not ok:

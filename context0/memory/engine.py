@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar, Unpack
 
+from context0.clock import to_ms
 from context0.errors import EngineClosed, IdempotencyMismatch, InvalidInput
 from context0.memory.erasing import erase_owner
 from context0.memory.ids import MemoryIds
@@ -192,7 +193,7 @@ class MemoryEngine:
         items = tuple(rows[:limit])
         if len(rows) <= limit:
             return Page(items=items)
-        last = [round(items[-1].created_at.timestamp() * 1000), items[-1].id]
+        last = [to_ms(items[-1].created_at), items[-1].id]
         return Page(items=items, next_cursor=self._cursors.encode(last, context, now=now))
 
     async def search(

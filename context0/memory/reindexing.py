@@ -142,7 +142,7 @@ class Reindexer:
                 self._progress(self.memories)
 
     async def _embed(self, memories: Sequence[Memory]) -> FloatMatrix:
-        """Return a vector a memory, by one call; only a refused batch is halved, to find the memory that is at fault."""
+        """Return a vector a memory, by one call; a refused batch is halved until the memory at fault is found."""
         try:
             return await self._parts.embedder.embed([memory.content for memory in memories])
         except EmbeddingInvalid as exc:
@@ -207,3 +207,6 @@ class _InPart(Wrapper):
     @property
     def model(self) -> str:
         return f"{self._embedder.model}, in part only,"
+
+    async def embed(self, texts: Sequence[str]) -> FloatMatrix:
+        return await self._embedder.embed(texts)

@@ -10,13 +10,14 @@ from typing import Any, Final, Literal
 import numpy as np
 from cachetools import TTLCache
 
-from context0.clock import Clock
+from context0.clock import Clock, to_ms
 from context0.errors import Context0Error, SearchUnavailable
 from context0.memory.fusion import Mask, Scores, best, fuse, rank_of, seen
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query, SearchRequest
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import analyse_query
+from context0.memory.signals import SignalName, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from stores.errors import StoreError
@@ -50,11 +51,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What the arms found: one entry a candidate. allowed: may be returned at all."""
+    """What the arms found: one entry a candidate. allowed: may be returned. total: the score that orders them."""
 
     ids: Sequence[MemoryId]
     arms: Mapping[ArmName, Scores]
     allowed: Mask
+    total: Scores
+    signals: Mapping[SignalName, Scores] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +104,8 @@ class Searcher:
         if not candidates.arms and progress.failures:
             raise SearchUnavailable(progress.failures)
         started = time.perf_counter()
-        total = fuse(candidates.arms, candidates.allowed)
-        allowed = candidates.allowed & seen(candidates.arms, len(candidates.ids))
-        started = progress.timed("fuse", started)
         async with asyncio.timeout_at(deadline):
-            found, more = await self._fetched(query, candidates, total, allowed)
+            found, more = await self._fetched(query, candidates)
         progress.timed("fetch", started)
         return Ranking(found=found, more=more, analysis=query.analysis)
 
@@ -137,11 +137,16 @@ class Searcher:
             return await self._from_stores(query, prepared, progress, deadline)
         snapshot = index.snapshot()
         allowed = _allowed(query, index, snapshot)
-        if snapshot.matrix.nbytes > _INLINE_BYTES:
-            scores = await asyncio.to_thread(self._scored, query, prepared, snapshot, progress)
-        else:
-            scores = self._scored(query, prepared, snapshot, progress)
-        return Candidates(ids=snapshot.ids, arms=scores, allowed=allowed)
+
+        def score() -> Candidates:
+            arms = self._scored(query, prepared, snapshot, progress)
+            started = time.perf_counter()
+            weighed = weigh(query, arms, index, snapshot, allowed)
+            found = allowed & seen(arms, len(snapshot))
+            progress.timed("fuse", started)
+            return Candidates(ids=snapshot.ids, arms=arms, allowed=found, total=weighed.total, signals=weighed.signals)
+
+        return await asyncio.to_thread(score) if snapshot.matrix.nbytes > _INLINE_BYTES else score()
 
     async def _index(self, scope: Scope) -> OwnerIndex | None:
         """Return the owner's index, or None for an owner that is too large for one."""
@@ -210,15 +215,14 @@ class Searcher:
         for name, found in hits.items():
             scores[name] = np.full(len(ids), np.nan, np.float32)
             scores[name][[places[hit.id] for hit in found]] = [hit.score for hit in found]
-        return Candidates(ids=ids, arms=scores, allowed=np.ones(len(ids), np.bool_))
+        allowed = np.ones(len(ids), np.bool_)
+        return Candidates(ids=ids, arms=scores, allowed=allowed, total=fuse(scores, allowed))
 
-    async def _fetched(
-        self, query: Query, candidates: Candidates, total: Scores, allowed: Mask
-    ) -> tuple[list[FoundMemory], bool]:
+    async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:
         """Fetch the best allowed candidates, one round trip; another only where too many of them are gone."""
-        request = query.request
+        request, allowed = query.request, candidates.allowed
         for _ in range(_FETCH_ROUNDS):
-            rows = best(total, allowed, candidates.ids, request.limit + _SPARE, request.after)
+            rows = best(candidates.total, allowed, candidates.ids, request.limit + _SPARE, request.after)
             ids = [candidates.ids[row] for row in rows]
             stored = await self._stores.documents.get_many(ids, scope=request.scope, now=query.now)
             memories = {memory.id: memory for memory in stored}
@@ -228,24 +232,22 @@ class Searcher:
             allowed[gone] = False
         self._indexes.discard(request.scope, set(ids) - set(memories))
         living = [row for row in rows if candidates.ids[row] in memories]
-        found = [
-            _found(query, candidates, total, row, memories[candidates.ids[row]]) for row in living[: request.limit]
-        ]
+        found = [_found(query, candidates, row, memories[candidates.ids[row]]) for row in living[: request.limit]]
         return found, len(living) > request.limit
 
 
 def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
     """Return which rows may be returned: alive, not over, and within what the request narrows to."""
     request = query.request
-    now_ms = round(query.now.timestamp() * 1000)
+    now_ms = to_ms(query.now)
     allowed: Mask = snapshot.alive & (snapshot.expires_ms > now_ms)
     if request.memory_types is not None:
         codes = [index.memory_types.codes.get(name, -2) for name in request.memory_types]
         allowed &= np.isin(snapshot.memory_type, codes)
     if request.window.since is not None:
-        allowed &= snapshot.event_ms >= round(request.window.since.timestamp() * 1000)
+        allowed &= snapshot.event_ms >= to_ms(request.window.since)
     if request.window.until is not None:
-        allowed &= snapshot.event_ms < round(request.window.until.timestamp() * 1000)
+        allowed &= snapshot.event_ms < to_ms(request.window.until)
     if query.among is not None:
         chosen = np.zeros(len(snapshot), np.bool_)
         chosen[index.rows_of(query.among)] = True
@@ -271,12 +273,13 @@ def _event(op: Literal["gte", "lt"], moment: datetime) -> Filter:
     return Or((Compare("occurred_at", op, moment), And((unknown, Compare("created_at", op, moment)))))
 
 
-def _found(query: Query, candidates: Candidates, total: Scores, row: int, memory: Memory) -> FoundMemory:
+def _found(query: Query, candidates: Candidates, row: int, memory: Memory) -> FoundMemory:
     arms: dict[str, float] = {
         name: float(scores[row]) for name, scores in candidates.arms.items() if not np.isnan(scores[row])
     }
     explanation: dict[str, object] = {}
     if query.request.explain:
         ranks = {name: rank_of(scores, candidates.allowed, row) for name, scores in candidates.arms.items()}
-        explanation = {"ranks": ranks, "of": int(candidates.allowed.sum())}
-    return FoundMemory(memory=memory, score=float(total[row]), arms=arms, explanation=explanation)
+        signals = {name: float(values[row]) for name, values in candidates.signals.items()}
+        explanation = {"ranks": ranks, "of": int(candidates.allowed.sum()), "signals": signals}
+    return FoundMemory(memory=memory, score=float(candidates.total[row]), arms=arms, explanation=explanation)

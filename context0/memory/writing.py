@@ -10,6 +10,7 @@ from zlib import crc32
 
 import orjson
 
+from context0.clock import to_ms
 from context0.errors import InvalidInput
 from context0.memory.ids import MemoryIds
 from context0.memory.inputs import (
@@ -154,10 +155,10 @@ def to_index_row(document: Document) -> IndexRow:
         id=memory.id,
         version=memory.version,
         live=True,
-        updated_ms=_ms(memory.updated_at),
-        created_ms=_ms(memory.created_at),
-        occurred_ms=None if memory.occurred_at is None else _ms(memory.occurred_at),
-        expires_ms=None if memory.expires_at is None else _ms(memory.expires_at),
+        updated_ms=to_ms(memory.updated_at),
+        created_ms=to_ms(memory.created_at),
+        occurred_ms=None if memory.occurred_at is None else to_ms(memory.occurred_at),
+        expires_ms=None if memory.expires_at is None else to_ms(memory.expires_at),
         session_id=memory.session_id,
         session_seq=memory.session_seq,
         speaker=memory.speaker,
@@ -194,7 +195,7 @@ def _traits(content: str) -> int:
 
 def same_content_key(memory: Memory) -> str:
     """Return the key under which a memory with the same content, speaker, place and data is the same one."""
-    when = None if memory.occurred_at is None else _ms(memory.occurred_at)
+    when = None if memory.occurred_at is None else to_ms(memory.occurred_at)
     parts: Sequence[object] = (
         memory.content, memory.speaker, memory.agent_id, memory.session_id, memory.memory_type, when, memory.metadata,
     )  # fmt: skip
@@ -203,7 +204,3 @@ def same_content_key(memory: Memory) -> str:
 
 def _digest(*parts: object) -> str:
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -51,7 +51,7 @@ def the_client_needs_no_server(module: Module) -> list[str]:
 
 
 def only_the_root_and_registries_see_backends(module: Module) -> list[str]:
-    if module.name in SEES_BACKENDS or module.name.endswith(".registry"):
+    if is_within(module.name, *SEES_BACKENDS) or module.name.endswith(".registry"):
         return []
     own = next((backend for backend in BACKENDS if is_within(module.name, f"stores.{backend}")), None)
     others = [f"stores.{backend}" for backend in BACKENDS if backend != own]

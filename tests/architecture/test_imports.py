@@ -1,14 +1,21 @@
-"""What importing context0 costs and does: a few light modules, no file but source, no socket."""
+"""What importing context0 gives, costs and does: its public names, a few light modules, no file, no socket."""
 
 import json
 import subprocess
 import sys
 from typing import Any, Final
 
+import pytest
+
+import context0
 from tests.architecture.source import ROOT
 
+PUBLIC_NAMES: Final = {
+    *("MemoryEngine", "Settings"),
+    *("ErasureReceipt", "FoundMemory", "HistoryEntry", "Memory", "Page", "SearchResult"),
+}
 HEAVY: Final = ("openai", "pinecone", "numpy", "pymongo", "wordllama", "apsw", "usearch", "httpx", "typer", "rich")
-MAX_NEW_MODULES: Final = 80
+MAX_NEW_MODULES: Final = 40
 _PROBE: Final = """
 import sys, json
 opened = []
@@ -37,3 +44,16 @@ def test_importing_context0_loads_nothing_heavy_and_opens_nothing() -> None:
     assert [name for name in HEAVY if name in found["modules"]] == []
     assert found["events"] == []
     assert len(found["modules"]) <= MAX_NEW_MODULES
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(context0.__all__) == PUBLIC_NAMES
+    assert len(context0.__all__) == len(PUBLIC_NAMES)
+    assert set(dir(context0)) >= PUBLIC_NAMES
+    with pytest.raises(AttributeError, match="nothing_of_ours"):
+        _ = context0.nothing_of_ours
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC_NAMES))
+def test_a_public_name_leads_to_what_it_names(name: str) -> None:
+    assert getattr(context0, name).__name__ == name

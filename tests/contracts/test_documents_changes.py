@@ -263,11 +263,13 @@ async def test_purge_removes_tombstones_and_nothing_else(documents: DocumentStor
 async def test_an_erasure_removes_everything_and_says_how_much_of_each_kind(bench: DocumentBench) -> None:
     store = bench.documents
     assert (await store.count(ANNA))["memories"] == 0
-    deleted, expired, updated = secret_document(), build_document("expired", expires_at=NOW), build_document("updated")
+    deleted, expired = secret_document(), build_document("expired", expires_at=NOW)
+    updated = build_document("updated", relations=[build_relation("anna", "graz")])
     foreign = build_document("his", scope=BEN, relations=[build_relation("ben", "munich")])
     await store.put_many([deleted, expired, updated], scope=ANNA, now=NOW - MILLISECOND)
     await bench.put([foreign], BEN)
-    await store.update(next_version(updated, "changed"), scope=ANNA, expected_version=1, now=NOW)
+    changed = replace(next_version(updated, "changed"), relations=updated.relations)
+    await store.update(changed, scope=ANNA, expected_version=1, now=NOW)
     await store.delete(deleted.memory.id, scope=ANNA, now=NOW)
 
     held = await store.count(ANNA)
@@ -280,6 +282,9 @@ async def test_an_erasure_removes_everything_and_says_how_much_of_each_kind(benc
     assert not any((await store.erase(ANNA)).values())
     assert await rows_of(store, since=NOW - 9 * MILLISECOND) == []
     assert await store.pending(limit=9, now=FUTURE) == []
+    if "graph" in store.covers:
+        assert await bench.graph.search(["anna"], scope=ANNA, limit=9) == []
+        assert await bench.graph.count(ANNA) == 0
     assert await store.list_page(scope=BEN, limit=9, now=NOW) == [foreign.memory]
     assert ids_of(await bench.graph.search(["ben"], scope=BEN, limit=9)) == [foreign.memory.id]
 

@@ -1,11 +1,11 @@
 """How the store on MongoDB works beside the contracts: its commands, its history, its keys, who opens and closes it."""
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
@@ -343,11 +343,6 @@ async def test_what_bson_cannot_hold_is_a_typed_error_and_nothing_is_written(
     assert (await warm.documents.count(ANNA))["memories"] == 0
 
 
-async def test_a_document_beyond_16_mb_is_a_typed_error(warm: Warm) -> None:
-    with pytest.raises(StoreError, match="16 MB"):
-        await put(warm.documents, build_document("x" * 17_000_000))
-
-
 async def test_marks_touch_neither_version_nor_time_of_change(warm: Warm) -> None:
     document = build_document(id=named(1), index=PENDING)
     await put(warm.documents, document)
@@ -430,6 +425,7 @@ async def test_a_database_that_was_handed_in_is_not_closed(warm: Warm) -> None:
     await warm.documents.ping()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 async def test_a_failed_opening_can_be_tried_again() -> None:
     options = replace(mongo_server.OPTIONS, server_selection_s=0.2)
     store = MongoDocuments(MongoDatabase("mongodb://127.0.0.1:1/x", options=options))
@@ -437,6 +433,7 @@ async def test_a_failed_opening_can_be_tried_again() -> None:
         with pytest.raises(Unavailable, match="cannot be reached"):
             await store.open()
     await store.aclose()
+    gc.collect()  # PyMongo 4.20 leaves the socket of a monitor that is cancelled while it connects to the collector
 
 
 async def test_nothing_of_a_memory_is_in_the_slow_command_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -508,4 +505,3 @@ async def test_motor_has_our_codec_durability_and_deadline(motor_store: tuple[Mo
     collection = store._database.collection("memories")
     assert collection.codec_options.tz_aware
     assert collection.write_concern.document == {"w": "majority", "j": True}
-    assert isinstance(datetime.now(UTC), datetime)

@@ -1,0 +1,152 @@
+"""What speaks for a memory beside the arms that found it: its neighbours, its session, who said it, and how.
+
+Every signal is one array, one entry a row of the owner's index; the score of a memory is their weighted sum. The arms
+are z-normalised over the owner's memories, so that weights mean the same for every owner and every question.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from context0.memory.fusion import Mask, Scores, normalised
+from context0.memory.inputs import ArmName
+from context0.memory.query import Query
+from context0.memory.writing import ASKS, TELLS_TIME
+from stores.owner.owner_index import OwnerIndex, Snapshot
+
+SignalName = Literal[
+    "semantic", "keyword", "entity", "temporal",
+    "after_question", "after", "two_after", "before", "session", "speaker", "tells_time", "asks", "length", "own_words",
+]  # fmt: skip
+SIGNALS: Final[tuple[SignalName, ...]] = get_args(SignalName)
+Weights = Mapping[SignalName, float]
+
+DIALOGUE: Final[Weights] = {
+    "semantic": 1.0,
+    "keyword": 1.0,
+    "entity": 0.0,
+    "temporal": 2.0,
+    "after_question": 0.5,
+    "after": 0.0,
+    "two_after": 0.15,
+    "before": 0.15,
+    "session": 0.25,
+    "speaker": 2.0,
+    "tells_time": 1.0,
+    "asks": -0.5,
+    "length": 0.2,
+    "own_words": 0.0,
+}
+"""People who talk with each other, and notes."""
+
+ASSISTANT: Final[Weights] = {
+    **DIALOGUE,
+    "semantic": 1.5,
+    "after_question": 0.0,
+    "asks": 0.0,
+    "length": 0.0,
+    "own_words": 2.0,
+}
+"""A person who talks with an assistant: what the person said counts."""
+
+_BASE: Final[tuple[SignalName, ...]] = ("semantic", "keyword", "entity")
+_ROLES: Final = frozenset({"user", "human", "assistant", "ai", "bot", "system", "model"})
+_PERSON: Final = frozenset({"user", "human"})
+_BEST_OF_SESSION: Final = 3
+_SESSION_CANDIDATES: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The total of every row, and the signals that it is made of."""
+
+    total: Scores
+    signals: Mapping[SignalName, Scores]
+
+
+def weigh(
+    query: Query, arms: Mapping[ArmName, Scores], index: OwnerIndex, snapshot: Snapshot, allowed: Mask
+) -> Weighed:
+    """Return the score of every row. Pure; about 0.2 ms for 10,000 rows."""
+    weights = ASSISTANT if _is_assistant_chat(index) else DIALOGUE
+    signals: dict[SignalName, Scores] = {}
+    for name, scores in arms.items():
+        if name == "temporal":
+            signals[name] = np.nan_to_num(scores)
+        elif name == "semantic":
+            lowest = float(np.nanmin(scores)) if not np.isnan(scores).all() else 0.0
+            signals[name] = normalised(scores, allowed, lowest)
+        else:
+            signals[name] = normalised(scores, allowed, 0.0)
+    base = np.zeros(len(snapshot), np.float32)
+    for arm in _BASE:
+        if arm in signals:
+            base += np.float32(weights[arm]) * signals[arm]
+    signals |= _around(base, snapshot)
+    signals |= _about(query, index, snapshot)
+    total = np.zeros(len(snapshot), np.float32)
+    for signal, values in signals.items():
+        if weights[signal]:
+            total += np.float32(weights[signal]) * values
+    return Weighed(total, signals)
+
+
+def _is_assistant_chat(index: OwnerIndex) -> bool:
+    """Say whether most of what has a speaker was said by roles, not by people with names."""
+    names = index.speakers.codes
+    return bool(names) and sum(name.casefold() in _ROLES for name in names) * 2 > len(names)
+
+
+def _around(base: Scores, snapshot: Snapshot) -> dict[SignalName, Scores]:
+    """What flows to a row from the rows around it in its session."""
+    padded = np.append(base, np.float32(0))  # row -1 is nothing
+    asks = np.append((snapshot.traits & ASKS) > 0, False)
+    before, behind = snapshot.previous, snapshot.following
+    two_before = np.append(before, np.int32(-1))[before]
+    previous = padded[before]
+    return {
+        "after_question": np.where(asks[before], previous, np.float32(0)),
+        "after": previous,
+        "two_after": padded[two_before],
+        "before": padded[behind],
+        "session": _best_of_session(base, snapshot),
+    }
+
+
+def _best_of_session(base: Scores, snapshot: Snapshot) -> Scores:
+    """The mean of the three best scores of the row's session; of the 512 best rows only, since others say nothing."""
+    rows = np.flatnonzero(snapshot.session >= 0)
+    result = np.zeros(len(base), np.float32)
+    if not len(rows):
+        return result
+    if len(rows) > _SESSION_CANDIDATES:
+        rows = rows[np.argpartition(base[rows], -_SESSION_CANDIDATES)[-_SESSION_CANDIDATES:]]
+    rows = rows[np.lexsort((-base[rows], snapshot.session[rows]))]
+    sessions = snapshot.session[rows]
+    starts = np.flatnonzero(np.concatenate([[True], sessions[1:] != sessions[:-1]]))
+    place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    chosen = place < _BEST_OF_SESSION
+    means = np.zeros(int(snapshot.session.max()) + 2, np.float32)
+    np.add.at(means, sessions[chosen], base[rows[chosen]] / _BEST_OF_SESSION)
+    means[-1] = 0
+    result[:] = means[snapshot.session]
+    return result
+
+
+def _about(query: Query, index: OwnerIndex, snapshot: Snapshot) -> dict[SignalName, Scores]:
+    """What the row is by itself, as far as the question asks for it."""
+    about: dict[SignalName, Scores] = {
+        "asks": ((snapshot.traits & ASKS) > 0).astype(np.float32),
+        "length": np.log1p(snapshot.terms.lengths),
+    }
+    if len(query.analysis.speakers) == 1:
+        code = index.speakers.codes.get(query.analysis.speakers[0], -2)
+        about["speaker"] = (snapshot.speaker == code).astype(np.float32)
+    if query.analysis.intent == "when":
+        about["tells_time"] = ((snapshot.traits & TELLS_TIME) > 0).astype(np.float32)
+    person = [code for name, code in index.speakers.codes.items() if name.casefold() in _PERSON]
+    if person:
+        about["own_words"] = np.isin(snapshot.speaker, person).astype(np.float32)
+    return about
