@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int | None = get_command(app).main(arguments, prog_name="context0", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as exc:
-        return _failed(exc.format_message() + _hint(exc), "usage", BAD_INPUT)
+        return _failed(exc.format_message().rstrip(".") + _hint(exc), "usage", BAD_INPUT)
     except (InvalidInput, ConfigurationError, InvalidFilter, InvalidCursor) as exc:
         return _failed(str(exc), exc.code, BAD_INPUT)
     except (Context0Error, StoreError) as exc:
@@ -76,4 +76,4 @@ def _failed(message: str, code: str, exit_code: int) -> int:
 def _hint(exc: typer.TyperException) -> str:
     """Return where the right usage stands, if the error knows its command."""
     context = getattr(exc, "ctx", None)
-    return "" if context is None else f" See `{context.command_path} --help`."
+    return "" if context is None else f"; see `{context.command_path} --help`"

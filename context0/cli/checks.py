@@ -177,16 +177,13 @@ def _failure(name: str, exc: Context0Error | StoreError) -> Check:
 
 
 def _permissions(path: Path) -> Check:
-    """Say who can read the file and its log."""
-    exposed = [file for file in _files(path) if stat.S_IMODE(file.stat().st_mode) & 0o077]
-    if exposed and os.name == "posix":
+    """Say who can read the file; SQLite gives the log beside it the same permissions."""
+    mode = path.stat().st_mode
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         return Check(
-            name="file",
-            level="warning",
-            found=", ".join(f"{file.name} {stat.filemode(file.stat().st_mode)}" for file in exposed),
-            advice=f"others can read it: chmod 600 {' '.join(map(str, exposed))}",
+            name="file", level="warning", found=stat.filemode(mode), advice=f"others can read it: chmod 600 {path}"
         )
-    return Check(name="file", found=f"{size(sum(file.stat().st_size for file in _files(path)))}, its owner's alone")
+    return Check(name="file", found=f"{stat.filemode(mode)}, {size(path.stat().st_size)}")
 
 
 def _place(path: Path) -> Iterator[Check]:
@@ -205,11 +202,6 @@ def _place(path: Path) -> Iterator[Check]:
         yield Check(name="disk", found=f"{size(free)} free")
 
 
-def _files(path: Path) -> Sequence[Path]:
-    beside = (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
-    return [name for name in beside if name.is_file()]
-
-
 def sqlite_path(url: str) -> Path | None:
     """Return the file of an SQLite store."""
     return Path(path_of(url)) if url.startswith("sqlite://") else None
@@ -220,8 +212,8 @@ def shown_url(url: str) -> str:
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         return url
-    hidden, at, place = rest.partition("?")[0].rpartition("@")
-    return f"{scheme}://{'***@' if hidden or at else ''}{place}"
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}://{at and '***@'}{place.partition('?')[0]}"
 
 
 def size(count: float) -> str:

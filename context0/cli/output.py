@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH: Final = 120
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""All but tab and line feed; the marks of direction too, which can make a text look like another."""
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All but tab and line feed, and what turns the direction of a text, so that it can look like another one."""
 
 
 def use_utf8() -> None:
@@ -47,7 +47,7 @@ def print_json(value: object) -> None:
 def printable(text: str, *, limit: int = 1_000_000) -> str:
     """Return at most `limit` characters of `text`, control characters shown as escapes."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", cut)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", cut)
 
 
 def one_line(text: str) -> str:

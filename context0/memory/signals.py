@@ -18,36 +18,42 @@ from stores.owner.owner_index import OwnerIndex, Snapshot
 
 SignalName = Literal[
     "semantic", "keyword", "entity", "temporal",
-    "after_question", "after", "two_after", "before", "session", "speaker", "tells_time", "asks", "length", "own_words",
+    "after_question", "two_after", "before", "session", "speaker", "tells_time", "asks", "length", "own_words",
 ]  # fmt: skip
 SIGNALS: Final[tuple[SignalName, ...]] = get_args(SignalName)
 Weights = Mapping[SignalName, float]
 
 DIALOGUE: Final[Weights] = {
     "semantic": 1.0,
-    "keyword": 1.0,
-    "entity": 0.0,
-    "temporal": 2.0,
+    "keyword": 0.7,
+    "entity": 0.1,
+    "temporal": 3.0,
     "after_question": 0.5,
-    "after": 0.0,
-    "two_after": 0.15,
-    "before": 0.15,
-    "session": 0.25,
-    "speaker": 2.0,
-    "tells_time": 1.0,
-    "asks": -0.5,
-    "length": 0.2,
+    "two_after": 0.2,
+    "before": 0.2,
+    "session": 0.4,
+    "speaker": 3.5,
+    "tells_time": 1.5,
+    "asks": -0.8,
+    "length": 0.4,
     "own_words": 0.0,
 }
 """People who talk with each other, and notes."""
 
 ASSISTANT: Final[Weights] = {
-    **DIALOGUE,
-    "semantic": 1.5,
+    "semantic": 1.0,
+    "keyword": 0.7,
+    "entity": 0.15,
+    "temporal": 2.0,
     "after_question": 0.0,
+    "two_after": 0.1,
+    "before": 0.2,
+    "session": 0.3,
+    "speaker": 2.0,
+    "tells_time": 1.0,
     "asks": 0.0,
     "length": 0.0,
-    "own_words": 2.0,
+    "own_words": 3.0,
 }
 """A person who talks with an assistant: what the person said counts."""
 
@@ -108,7 +114,6 @@ def _around(base: Scores, snapshot: Snapshot) -> dict[SignalName, Scores]:
     previous = padded[before]
     return {
         "after_question": np.where(asks[before], previous, np.float32(0)),
-        "after": previous,
         "two_after": padded[two_before],
         "before": padded[behind],
         "session": _best_of_session(base, snapshot),
