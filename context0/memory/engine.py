@@ -202,7 +202,7 @@ class MemoryEngine:
         """Return the memories that answer `query`, best first: by meaning, by word, by person and by date.
 
         reference_time: what "yesterday" counts from. filters, memory_types, since, until narrow the search before any
-        cut. strategies: only these arms. deadline_ms: for all of it; what is late is named in `degraded`.
+        cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is named in `degraded`.
         One round trip to the document store when the user's index is in memory; one more with filters.
         Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, StoreError.
         """

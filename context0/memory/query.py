@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRequest:
-    """A checked search. `limit`: 1..1,000 memories; `deadline_s`: for all of it."""
+    """A checked search. `limit`: 1..1,000 memories; `deadline_s`: for all of it.
+
+    arms_only: the caller chose the arms, so nothing else speaks for a memory.
+    """
 
     text: str
     scope: Scope
     limit: int
     reference_time: datetime
     arms: Sequence["ArmName"]
+    arms_only: bool
     window: TimeWindow
     memory_types: Collection[str] | None
     where: Filter | None

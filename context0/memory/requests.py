@@ -36,6 +36,7 @@ def to_search_request(
         limit=check_limit(limit),
         reference_time=check_time("reference_time", options.get("reference_time")) or now,
         arms=check_strategies(options.get("strategies")),
+        arms_only=options.get("strategies") is not None,
         window=_window(options),
         memory_types=check_memory_types(options.get("memory_types")),
         where=None if filters is None else parse_filter(filters),

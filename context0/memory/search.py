@@ -17,7 +17,7 @@ from context0.memory.inputs import ArmName
 from context0.memory.query import Query, SearchRequest
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import analyse_query
-from context0.memory.signals import SignalName, weigh
+from context0.memory.signals import SignalName, Weighed, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from stores.errors import StoreError
@@ -141,7 +141,8 @@ class Searcher:
         def score() -> Candidates:
             arms = self._scored(query, prepared, snapshot, progress)
             started = time.perf_counter()
-            weighed = weigh(query, arms, index, snapshot, allowed)
+            plain = query.request.arms_only
+            weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, index, snapshot, allowed)
             found = allowed & seen(arms, len(snapshot))
             progress.timed("fuse", started)
             return Candidates(ids=snapshot.ids, arms=arms, allowed=found, total=weighed.total, signals=weighed.signals)
