@@ -202,7 +202,8 @@ class MemoryEngine:
         """Return the memories that answer `query`, best first: by meaning, by word, by person and by date.
 
         reference_time: what "yesterday" counts from. filters, memory_types, since, until narrow the search before any
-        cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is named in `degraded`.
+        cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is
+        named in `degraded`.
         One round trip to the document store when the user's index is in memory; one more with filters.
         Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, StoreError.
         """
@@ -222,6 +223,7 @@ class MemoryEngine:
             items=tuple(ranking.found),
             degraded=tuple(sorted(progress.failures)),
             next_cursor=self._next_cursor(request, ranking, context),
+            relevance=ranking.relevance,
             timings_ms=progress.timings_ms,
             explanation={"analysis": ranking.analysis, "failures": progress.failures} if request.explain else {},
         )

@@ -73,6 +73,7 @@ class SearchOptions(ListOptions, total=False):
     until: datetime | None
     strategies: Collection[ArmName] | None
     deadline_ms: float | None
+    min_relevance: float | None
     explain: bool
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class SearchRequest:
     """A checked search. `limit`: 1..1,000 memories; `deadline_s`: for all of it.
 
-    arms_only: the caller chose the arms, so nothing else speaks for a memory.
+    arms_only: the caller chose the arms, so nothing else speaks for a memory. min_relevance: below it nothing is found;
+    None is the default for the size of the memory.
     """
 
     text: str
@@ -35,6 +36,7 @@ class SearchRequest:
     where: Filter | None
     deadline_s: float
     explain: bool
+    min_relevance: float | None = None
     after: tuple[float, str] | None = None
 
 

@@ -41,6 +41,7 @@ def to_search_request(
         memory_types=check_memory_types(options.get("memory_types")),
         where=None if filters is None else parse_filter(filters),
         deadline_s=(deadline_ms if given_deadline is None else _deadline(given_deadline)) / 1000,
+        min_relevance=None if options.get("min_relevance") is None else _relevance(options["min_relevance"]),
         explain=bool(options.get("explain", False)),
     )
 
@@ -72,6 +73,12 @@ def _window(options: Mapping[str, Any]) -> TimeWindow:
 def _deadline(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 600_000:
         raise InvalidInput("deadline_ms", "give a number of milliseconds from 1 to 600000")
+    return float(value)
+
+
+def _relevance(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
+        raise InvalidInput("min_relevance", "give a number from 0 (everything) to 2")
     return float(value)
 
 

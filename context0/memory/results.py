@@ -21,12 +21,14 @@ class FoundMemory:
 class SearchResult:
     """Best first. `degraded` names the arms that could not answer: the result may then lack what they would have found.
 
-    timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
+    relevance: how much the best memory has to do with the question, about 0 to 1; None where only the stores' own
+    indexes were asked. Below the search's minimum nothing is returned. timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
     """
 
     items: tuple[FoundMemory, ...]
     degraded: tuple[str, ...] = ()
     next_cursor: str | None = None
+    relevance: float | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, object] = field(default_factory=dict)
 

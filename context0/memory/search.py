@@ -15,6 +15,7 @@ from context0.errors import Context0Error, SearchUnavailable
 from context0.memory.fusion import Mask, Scores, best, fuse, rank_of, seen
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query, SearchRequest
+from context0.memory.relevance import default_minimum, relevance, same_words
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import analyse_query
 from context0.memory.signals import SignalName, Weighed, weigh
@@ -58,6 +59,7 @@ class Candidates:
     allowed: Mask
     total: Scores
     signals: Mapping[SignalName, Scores] = field(default_factory=dict)
+    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Ranking:
     found: Sequence[FoundMemory]
     more: bool
     analysis: Any
+    relevance: float | None
 
 
 class Searcher:
@@ -107,7 +110,7 @@ class Searcher:
         async with asyncio.timeout_at(deadline):
             found, more = await self._fetched(query, candidates)
         progress.timed("fetch", started)
-        return Ranking(found=found, more=more, analysis=query.analysis)
+        return Ranking(found=found, more=more, analysis=query.analysis, relevance=candidates.relevance)
 
     async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
         speakers = () if index is None else tuple(index.speakers.codes)
@@ -144,8 +147,18 @@ class Searcher:
             plain = query.request.arms_only
             weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, index, snapshot, allowed)
             found = allowed & seen(arms, len(snapshot))
+            likeness = relevance(query, arms, snapshot, allowed)
+            if likeness < _minimum(query.request, int(allowed.sum())):
+                found[:] = False
             progress.timed("fuse", started)
-            return Candidates(ids=snapshot.ids, arms=arms, allowed=found, total=weighed.total, signals=weighed.signals)
+            return Candidates(
+                ids=snapshot.ids,
+                arms=arms,
+                allowed=found,
+                total=weighed.total,
+                signals=weighed.signals,
+                relevance=likeness,
+            )
 
         return await asyncio.to_thread(score) if snapshot.matrix.nbytes > _INLINE_BYTES else score()
 
@@ -220,21 +233,39 @@ class Searcher:
         return Candidates(ids=ids, arms=scores, allowed=allowed, total=fuse(scores, allowed))
 
     async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:
-        """Fetch the best allowed candidates, one round trip; another only where too many of them are gone."""
+        """Fetch the best allowed candidates, one round trip; another only where too many are gone or say the same."""
         request, allowed = query.request, candidates.allowed
         for _ in range(_FETCH_ROUNDS):
             rows = best(candidates.total, allowed, candidates.ids, request.limit + _SPARE, request.after)
+            if not rows:
+                return [], False
             ids = [candidates.ids[row] for row in rows]
             stored = await self._stores.documents.get_many(ids, scope=request.scope, now=query.now)
             memories = {memory.id: memory for memory in stored}
-            gone = [row for row in rows if candidates.ids[row] not in memories]
-            if len(rows) - len(gone) >= request.limit or not gone:
+            self._indexes.discard(request.scope, set(ids) - set(memories))
+            kept = _kept(rows, candidates, memories)
+            if len(kept) > request.limit or len(kept) == len(rows):
                 break
-            allowed[gone] = False
-        self._indexes.discard(request.scope, set(ids) - set(memories))
-        living = [row for row in rows if candidates.ids[row] in memories]
-        found = [_found(query, candidates, row, memories[candidates.ids[row]]) for row in living[: request.limit]]
-        return found, len(living) > request.limit
+            allowed[[row for row in rows if row not in kept]] = False
+        found = [_found(query, candidates, row, memories[candidates.ids[row]]) for row in kept[: request.limit]]
+        return found, len(kept) > request.limit
+
+
+def _kept(rows: Sequence[int], candidates: Candidates, memories: Mapping[MemoryId, Memory]) -> list[int]:
+    """Return the rows that still have a memory, the first of those that say the same."""
+    first: dict[object, int] = {}
+    for row in rows:
+        memory = memories.get(candidates.ids[row])
+        if memory is not None:
+            first.setdefault(same_words(memory), row)
+    return list(first.values())
+
+
+def _minimum(request: SearchRequest, memories: int) -> float:
+    """Return the relevance that the search asks for; a search with chosen arms takes whatever they find."""
+    if request.min_relevance is not None:
+        return request.min_relevance
+    return 0.0 if request.arms_only else default_minimum(memories)
 
 
 def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:

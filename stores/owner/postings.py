@@ -101,9 +101,9 @@ class Postings:
             scores[rows] += np.float32(idf) * counts / (counts + norm)
         return scores
 
-    def holds(self, term: int) -> bool:
-        """Say whether any row, deleted ones included, holds `term`."""
-        return bool(len(self.matches(term)[0]))
+    def frequency(self, term: int) -> int:
+        """Return how many rows, deleted ones included, hold `term`."""
+        return len(self.matches(term)[0])
 
     def _sealed(self) -> "Postings":
         old = np.repeat(self.keys, np.diff(self.starts))

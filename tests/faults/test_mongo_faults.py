@@ -42,7 +42,7 @@ Behaviour = Callable[["ScriptedMongoDB", Request], None]
 
 @dataclass
 class ScriptedMongoDB:
-    """A server that keeps what is inserted, and misbehaves as `script` says: one behaviour for each command, in order."""
+    """A server that keeps what is inserted, and misbehaves as `script` says, command by command."""
 
     replica_set: bool = True
     script: dict[str, list[Behaviour]] = field(default_factory=dict)
