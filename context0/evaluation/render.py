@@ -77,7 +77,7 @@ def _remarks(report: EvaluationReport) -> Iterator[str]:
     abstention = report.abstention
     if abstention.auc is not None:
         yield (
-            f"best score, answerable against unanswerable: ROC AUC {abstention.auc:.3f};"
+            f"relevance, answerable against unanswerable: ROC AUC {abstention.auc:.3f};"
             f" nothing returned for {abstention.empty_answerable} of {abstention.answerable} answerable,"
             f" {abstention.empty_unanswerable} of {abstention.unanswerable} unanswerable questions"
         )

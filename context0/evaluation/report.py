@@ -18,14 +18,14 @@ UNANSWERABLE: Final = frozenset({"5", "abstention"})
 class Asked:
     """One question and what search gave for it. `relevant` is empty when memory does not hold the answer.
 
-    best_score: of the first memory, -inf when nothing was returned.
+    relevance: of the search, see `SearchResult`.
     """
 
     conversation: str
     category: str
     relevant: frozenset[str]
     ranked: tuple[str, ...]
-    best_score: float
+    relevance: float
     elapsed_ms: float
     degraded: tuple[str, ...] = ()
 
@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abstention:
-    """How well the best score tells questions that memory can answer from those that it cannot.
+    """How well the relevance tells questions that memory can answer from those that it cannot.
 
     auc: None when one of the two kinds is missing.  `empty_…`: searches that returned nothing at all.
     """
@@ -116,9 +116,9 @@ def recall_interval(asked: Sequence[Asked], *, k: int = 10) -> metrics.Interval 
 
 
 def abstention(asked: Sequence[Asked]) -> Abstention:
-    """Compare the best scores of answerable (overall, with evidence) and unanswerable questions."""
-    answerable = [one.best_score for one in _counted(asked) if one.relevant]
-    unanswerable = [one.best_score for one in asked if one.category in UNANSWERABLE]
+    """Compare the relevance of answerable (overall, with evidence) and unanswerable questions."""
+    answerable = [one.relevance for one in _counted(asked) if one.relevant]
+    unanswerable = [one.relevance for one in asked if one.category in UNANSWERABLE]
     return Abstention(
         auc=metrics.roc_auc(answerable, unanswerable) if answerable and unanswerable else None,
         answerable=len(answerable),

@@ -1,10 +1,8 @@
 """Feeds recorded conversations to an engine, asks their questions one after the other, times each search."""
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from context0.errors import InvalidInput
@@ -154,7 +152,7 @@ async def _ask_all(
                 category=question.category,
                 relevant=ledger.relevant([_key(conversation, turn) for turn in question.evidence]),
                 ranked=ledger.ranked([item.memory.id for item in result.items]),
-                best_score=result.items[0].score if result.items else -math.inf,
+                relevance=0.0 if result.relevance is None else result.relevance,
                 elapsed_ms=elapsed_ms,
                 degraded=tuple(result.degraded),
             )

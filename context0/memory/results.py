@@ -22,7 +22,8 @@ class SearchResult:
     """Best first. `degraded` names the arms that could not answer: the result may then lack what they would have found.
 
     relevance: how much the best memory has to do with the question, about 0 to 1; None where only the stores' own
-    indexes were asked. Below the search's minimum nothing is returned. timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
+    indexes were asked. Below the search's minimum nothing is returned.
+    timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
     """
 
     items: tuple[FoundMemory, ...]

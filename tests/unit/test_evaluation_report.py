@@ -13,7 +13,7 @@ def asked(category: str, relevant: str = "", ranked: str = "", *, score: float =
         category=category,
         relevant=frozenset(relevant),
         ranked=tuple(ranked),
-        best_score=score,
+        relevance=score,
         elapsed_ms=2.0,
     )
 
@@ -52,7 +52,7 @@ def test_the_interval_is_over_conversations_or_over_the_questions_of_a_single_on
     assert of_one.mean == 0.5
 
 
-def test_abstention_compares_best_scores_and_counts_empty_answers() -> None:
+def test_abstention_compares_relevances_and_counts_empty_answers() -> None:
     told = abstention(
         [
             asked("1", "a", score=3.0),
