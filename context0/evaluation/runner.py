@@ -151,7 +151,7 @@ async def _ask_all(
                 conversation=conversation.id,
                 category=question.category,
                 relevant=ledger.relevant([_key(conversation, turn) for turn in question.evidence]),
-                ranked=ledger.ranked([item.memory.id for item in result.items]),
+                ranked=ledger.ranked([i for item in result.items for i in (item.memory.id, *item.same)]),
                 relevance=0.0 if result.relevance is None else result.relevance,
                 elapsed_ms=elapsed_ms,
                 degraded=tuple(result.degraded),

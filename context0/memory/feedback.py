@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from context0.errors import Context0Error, InvalidInput
@@ -46,6 +47,13 @@ class Episode:
     at: datetime
     useful: Mapping[MemoryId, bool] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise InvalidInput unless features, ids and judgements belong together."""
+        if self.features.ndim != 2 or len(self.features) != len(self.ids) or len(self.ids) > MAX_CANDIDATES:
+            raise InvalidInput("features", f"give one row for each candidate, and at most {MAX_CANDIDATES}")
+        if not np.isfinite(self.features).all():
+            raise InvalidInput("features", "give finite numbers only")
+
     @classmethod
     def of_search(cls, search_id: str, features: FloatMatrix, ids: Sequence[MemoryId], at: datetime) -> Self:
         """Record a search that just ran: its first 64 candidates, best first.
@@ -53,8 +61,6 @@ class Episode:
         The signals are rounded to half precision, as they are stored: a replay before and after is the same.
         Raises InvalidInput when they are not finite, or not one row a candidate.
         """
-        if features.ndim != 2 or len(features) != len(ids) or not np.isfinite(features[:MAX_CANDIDATES]).all():
-            raise InvalidInput("features", f"give one row of finite numbers for each of the {len(ids)} candidates")
         kept = np.clip(features[:MAX_CANDIDATES], -_LARGEST, _LARGEST).astype(np.float16).astype(np.float32)
         kept.setflags(write=False)
         return cls(search_id=search_id, features=kept, ids=tuple(ids[:MAX_CANDIDATES]), at=at)
@@ -67,6 +73,17 @@ class Episode:
         if memory_id not in self.ids:
             raise InvalidInput("memory_id", f"{memory_id[:80]!r} was not among the best {len(self.ids)} of this search")
         return replace(self, useful={**self.useful, memory_id: useful})
+
+
+def signal_matrix(
+    signals: Mapping[str, npt.NDArray[np.float32]], names: Sequence[str], rows: npt.NDArray[np.intp]
+) -> FloatMatrix:
+    """Return the features of `rows`: float32, shape (rows, names); a signal that said nothing is a column of zeros."""
+    matrix = np.zeros((len(rows), len(names)), np.float32)
+    for column, name in enumerate(names):
+        if name in signals:
+            matrix[:, column] = signals[name][rows]
+    return matrix
 
 
 class ExperienceBuffer:

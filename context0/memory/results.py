@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from stores.records import Memory
+from stores.records import Memory, MemoryId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundMemory:
-    """One memory of a search. `score` orders the result; `arms` has the score of each arm that found it."""
+    """One memory of a search. `score` orders the result; `arms` has the score of each arm that found it.
+
+    same: memories of the same speaker with the same words, which it stands for.
+    """
 
     memory: Memory
     score: float
     arms: Mapping[str, float]
+    same: tuple[MemoryId, ...] = ()
     explanation: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -235,6 +235,7 @@ class Searcher:
     async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:
         """Fetch the best allowed candidates, one round trip; another only where too many are gone or say the same."""
         request, allowed = query.request, candidates.allowed
+        same: dict[int, list[MemoryId]] = {}
         for _ in range(_FETCH_ROUNDS):
             rows = best(candidates.total, allowed, candidates.ids, request.limit + _SPARE, request.after)
             if not rows:
@@ -247,18 +248,37 @@ class Searcher:
             if len(kept) > request.limit or len(kept) == len(rows):
                 break
             allowed[[row for row in rows if row not in kept]] = False
-        found = [_found(query, candidates, row, memories[candidates.ids[row]]) for row in kept[: request.limit]]
+            same |= {row: ids for row, ids in kept.items() if ids}
+        page = list(kept)[: request.limit]
+        found = [
+            _found(
+                query,
+                candidates,
+                row,
+                memories[candidates.ids[row]],
+                tuple(dict.fromkeys((*same.get(row, ()), *kept[row]))),
+            )
+            for row in page
+        ]
         return found, len(kept) > request.limit
 
 
-def _kept(rows: Sequence[int], candidates: Candidates, memories: Mapping[MemoryId, Memory]) -> list[int]:
-    """Return the rows that still have a memory, the first of those that say the same."""
+def _kept(
+    rows: Sequence[int], candidates: Candidates, memories: Mapping[MemoryId, Memory]
+) -> dict[int, list[MemoryId]]:
+    """Return the rows that still have a memory, each with those behind it that say the same, which it stands for."""
     first: dict[object, int] = {}
+    kept: dict[int, list[MemoryId]] = {}
     for row in rows:
         memory = memories.get(candidates.ids[row])
-        if memory is not None:
-            first.setdefault(same_words(memory), row)
-    return list(first.values())
+        if memory is None:
+            continue
+        stands_for = first.setdefault(same_words(memory), row)
+        if stands_for == row:
+            kept[row] = []
+        else:
+            kept[stands_for].append(memory.id)
+    return kept
 
 
 def _minimum(request: SearchRequest, memories: int) -> float:
@@ -305,7 +325,7 @@ def _event(op: Literal["gte", "lt"], moment: datetime) -> Filter:
     return Or((Compare("occurred_at", op, moment), And((unknown, Compare("created_at", op, moment)))))
 
 
-def _found(query: Query, candidates: Candidates, row: int, memory: Memory) -> FoundMemory:
+def _found(query: Query, candidates: Candidates, row: int, memory: Memory, same: Sequence[MemoryId]) -> FoundMemory:
     arms: dict[str, float] = {
         name: float(scores[row]) for name, scores in candidates.arms.items() if not np.isnan(scores[row])
     }
@@ -314,4 +334,5 @@ def _found(query: Query, candidates: Candidates, row: int, memory: Memory) -> Fo
         ranks = {name: rank_of(scores, candidates.allowed, row) for name, scores in candidates.arms.items()}
         signals = {name: float(values[row]) for name, values in candidates.signals.items()}
         explanation = {"ranks": ranks, "of": int(candidates.allowed.sum()), "signals": signals}
-    return FoundMemory(memory=memory, score=float(candidates.total[row]), arms=arms, explanation=explanation)
+    score = float(candidates.total[row])
+    return FoundMemory(memory=memory, score=score, arms=arms, same=tuple(same), explanation=explanation)

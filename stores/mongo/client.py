@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import parse_qsl
 
+import pymongo
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
@@ -27,6 +28,7 @@ Row = dict[str, Any]
 CollectionName = Literal["memories", "memory_history", "context0_meta", "chat_sessions", "chat_messages"]
 
 DEFAULT_DATABASE: Final = "context0"
+CLOSE_S: Final = 1.0
 _CODEC: Final[CodecOptions[Row]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _DURABLE: Final = WriteConcern(w="majority", j=True)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,64}")
@@ -130,7 +132,8 @@ class MongoDatabase:
     async def _disconnect_if_unused(self) -> None:
         if not self._users and self._client is not None:
             client, self._client, self._database = self._client, None, None
-            await client.close()
+            with pymongo.timeout(CLOSE_S):  # the driver says goodbye to its sessions, and would wait for ever
+                await client.close()
 
 
 def _configured(database: AsyncDatabase[Row]) -> AsyncDatabase[Row]:
