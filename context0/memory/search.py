@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,7 +19,7 @@ from context0.memory.inputs import ArmName
 from context0.memory.query import Query, SearchRequest
 from context0.memory.relevance import default_minimum, relevance, same_words
 from context0.memory.results import FoundMemory
-from context0.memory.rules.query import analyse_query
+from context0.memory.rules.query import QueryAnalysis, analyse_query
 from context0.memory.signals import SignalName, Weighed, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
@@ -34,6 +36,7 @@ _MAX_HITS: Final = 1_000
 _SPARE: Final = 1
 """Candidates fetched beyond the limit: they tell whether there is more, and replace one that has gone."""
 _FETCH_ROUNDS: Final = 3
+_START: Final = 4
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -114,7 +117,7 @@ class Searcher:
 
     async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
         speakers = () if index is None else tuple(index.speakers.codes)
-        analysis = analyse_query(request.text, reference=request.reference_time, speakers=speakers, known_entities=())
+        analysis = _analysed(request.text, request.reference_time.replace(second=0, microsecond=0), speakers)
         now, among = self._clock.now(), None
         where = request.where if index is not None else _everything_in_one(request)
         if where is not None:
@@ -263,17 +266,22 @@ class Searcher:
         return found, len(kept) > request.limit
 
 
+@lru_cache(maxsize=2_048)
+def _analysed(text: str, reference: datetime, speakers: tuple[str, ...]) -> QueryAnalysis:
+    return analyse_query(text, reference=reference, speakers=speakers, known_entities=())
+
+
 def _kept(
     rows: Sequence[int], candidates: Candidates, memories: Mapping[MemoryId, Memory]
 ) -> dict[int, list[MemoryId]]:
     """Return the rows that still have a memory, each with those behind it that say the same, which it stands for."""
+    living = [(row, memory) for row in rows if (memory := memories.get(candidates.ids[row])) is not None]
+    starts = Counter(memory.content[:_START].casefold() for _, memory in living)
     first: dict[object, int] = {}
     kept: dict[int, list[MemoryId]] = {}
-    for row in rows:
-        memory = memories.get(candidates.ids[row])
-        if memory is None:
-            continue
-        stands_for = first.setdefault(same_words(memory), row)
+    for row, memory in living:
+        alone = starts[memory.content[:_START].casefold()] == 1  # spares the closer look, 4 us
+        stands_for = first.setdefault(row if alone else same_words(memory), row)
         if stands_for == row:
             kept[row] = []
         else:

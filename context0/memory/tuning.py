@@ -155,9 +155,7 @@ def _groups(judged: Sequence[Episode]) -> list[int]:
     return [numbers.setdefault(frozenset(episode.useful.items()), len(numbers)) for episode in judged]
 
 
-def _split(
-    groups: npt.NDArray[np.int_], share: float, random: np.random.Generator
-) -> tuple[Indices, Indices]:
+def _split(groups: npt.NDArray[np.int_], share: float, random: np.random.Generator) -> tuple[Indices, Indices]:
     """Return the episodes to learn from and those held back: whole groups, drawn at random."""
     count = int(groups.max()) + 1
     held = np.zeros(count, np.bool_)

@@ -7,6 +7,7 @@ The rule of every test: an answer or a typed error within the deadline, one effe
 import asyncio
 import gc
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ HELLO: Final = {
     "maxWriteBatchSize": 100_000,
     "logicalSessionTimeoutMinutes": 30,
 }
+UPDATED: Final = {"ok": 1, "n": 1, "nModified": 1}
 STEP_DOWN: Final = [10107, 11602, 91]
 Behaviour = Callable[["ScriptedMongoDB", Request], None]
 
@@ -64,7 +66,7 @@ class ScriptedMongoDB:
         number = (str(body.get("lsid")), body.get("txnNumber"))
         if "txnNumber" in body and number in self.done:
             return self.done[number]
-        reply = self._insert(body) if "insert" in body else self._find(body) if "find" in body else {"ok": 1, "n": 1}
+        reply = self._insert(body) if "insert" in body else self._find(body) if "find" in body else {**UPDATED}
         self.done[number] = reply
         return reply
 
@@ -103,7 +105,7 @@ def answer(server: ScriptedMongoDB, request: Request) -> None:
 
 def refuse(code: int) -> Behaviour:
     def behave(_: ScriptedMongoDB, request: Request) -> None:
-        labels = ["RetryableWriteError"] if "txnNumber" in request.doc else []
+        labels = ["RetryableWriteError"] if code in STEP_DOWN and "txnNumber" in request.doc else []
         request.reply({"ok": 0, "code": code, "errmsg": "a text of the server", "errorLabels": labels})
 
     return behave
@@ -132,18 +134,29 @@ def silence(_server: ScriptedMongoDB, _request: Request) -> None:
     """The reply never comes."""
 
 
-@pytest.fixture
-def scripted() -> Iterator[ScriptedMongoDB]:
-    server = ScriptedMongoDB()
-    yield server
-    server.server.stop()
+@pytest.fixture(scope="module")
+def stopping() -> Iterator[list[threading.Thread]]:
+    """mockupdb takes a second to stop: the servers of these tests do it side by side, and are waited for at the end."""
+    threads: list[threading.Thread] = []
+    yield threads
+    for thread in threads:
+        thread.join()
 
 
 @pytest.fixture
-def standalone() -> Iterator[ScriptedMongoDB]:
-    server = ScriptedMongoDB(replica_set=False)
+def scripted(stopping: list[threading.Thread]) -> Iterator[ScriptedMongoDB]:
+    yield from _served(ScriptedMongoDB(), stopping)
+
+
+@pytest.fixture
+def standalone(stopping: list[threading.Thread]) -> Iterator[ScriptedMongoDB]:
+    yield from _served(ScriptedMongoDB(replica_set=False), stopping)
+
+
+def _served(server: ScriptedMongoDB, stopping: list[threading.Thread]) -> Iterator[ScriptedMongoDB]:
     yield server
-    server.server.stop()
+    stopping.append(threading.Thread(target=server.server.stop))
+    stopping[-1].start()
 
 
 @asynccontextmanager
@@ -266,7 +279,7 @@ async def test_duplicates_with_an_unconfirmed_rest_are_an_unknown_outcome(script
 async def test_a_refused_insert_is_a_typed_error(
     scripted: ScriptedMongoDB, code: int, expected: type[StoreError]
 ) -> None:
-    scripted.script["insert"] = [refuse(code)] * 2
+    scripted.script["insert"] = [refuse(code)]
     async with opened(scripted) as store:
         with pytest.raises(expected) as caught:
             await put(store, build_document())
