@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     cache_url: str = Field(default="memory://", description="The shared cache: memory:// or redis://host.")
     task_url: str = Field(default="memory://", description="The task queue: memory://, redis://host or amqp://host.")
 
-    embedding_provider: Literal["static", "openai", "sentence-transformers"] = Field(
+    embedding_provider: Literal["static", "openai", "sentence-transformers", "onnx"] = Field(
         default="static", description="What turns text into vectors. static needs no network and no key."
     )
     embedding_model: str = Field(default="", description="The provider's model, or a folder; empty: its default.")

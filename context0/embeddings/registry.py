@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from context0.embeddings.protocol import Embedder
 
-Provider = Literal["static", "openai", "sentence-transformers"]
+Provider = Literal["static", "openai", "sentence-transformers", "onnx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ PROVIDERS: Final[Mapping[Provider, ProviderEntry]] = {
     "static": ProviderEntry("context0.embeddings.static:StaticEmbedder", cached=False),
     "openai": ProviderEntry("context0.embeddings.openai:OpenAIEmbedder"),
     "sentence-transformers": ProviderEntry("context0.embeddings.sentence_transformers:SentenceTransformersEmbedder"),
+    "onnx": ProviderEntry("context0.embeddings.onnx:OnnxEmbedder"),
 }
 
 
@@ -66,7 +67,7 @@ def _wrapped(embedder: Embedder, provider: Provider, entry: ProviderEntry, optio
     if entry.cached and options.cache_bytes:
         source = VectorSource(
             provider=f"{provider} {options.base_url or ''}",
-            model=embedder.model,
+            model=options.model or embedder.model,  # that of onnx reads files, and nothing is opened here
             dimension=options.dimensions or 0,
         )
         wrapped = Cached(wrapped, source, max_bytes=options.cache_bytes, ttl=options.cache_ttl)

@@ -203,7 +203,7 @@ class MemoryEngine:
 
         reference_time: what "yesterday" counts from. filters, memory_types, since, until narrow the search before any
         cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is
-        named in `degraded`.
+        named in `degraded`. explain: ranks and signals of each memory; why_not: ids to be told why they are not there.
         One round trip to the document store when the user's index is in memory; one more with filters.
         Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, StoreError.
         """
@@ -219,13 +219,16 @@ class MemoryEngine:
         progress = Progress()
         ranking = await self._searcher.search(request, progress)
         progress.timed("total", started)
+        explanation: dict[str, object] = {}
+        if request.explain or request.why_not:
+            explanation = {"analysis": ranking.analysis, "failures": progress.failures, "why_not": ranking.why_not}
         return SearchResult(
             items=tuple(ranking.found),
             degraded=tuple(sorted(progress.failures)),
             next_cursor=self._next_cursor(request, ranking, context),
             relevance=ranking.relevance,
             timings_ms=progress.timings_ms,
-            explanation={"analysis": ranking.analysis, "failures": progress.failures} if request.explain else {},
+            explanation=explanation,
         )
 
     async def update(self, memory_id: str, *, user_id: str, **changes: Unpack[MemoryChanges]) -> Memory:

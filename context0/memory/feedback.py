@@ -1,14 +1,16 @@
 """Searches that somebody judged: what each signal said of the candidates, and which of them were useful."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from context0.clock import from_ms, to_ms
 from context0.errors import Context0Error, InvalidInput
 from context0.memory.sealed import DamagedState, seal, unseal
 from stores.records import FloatMatrix, MemoryId
@@ -53,6 +55,8 @@ class Episode:
             raise InvalidInput("features", f"give one row for each candidate, and at most {MAX_CANDIDATES}")
         if not np.isfinite(self.features).all():
             raise InvalidInput("features", "give finite numbers only")
+        if not self.useful.keys() <= set(self.ids):
+            raise InvalidInput("useful", "judges what was not a candidate of this search")
 
     @classmethod
     def of_search(cls, search_id: str, features: FloatMatrix, ids: Sequence[MemoryId], at: datetime) -> Self:
@@ -61,9 +65,10 @@ class Episode:
         The signals are rounded to half precision, as they are stored: a replay before and after is the same.
         Raises InvalidInput when they are not finite, or not one row a candidate.
         """
-        kept = np.clip(features[:MAX_CANDIDATES], -_LARGEST, _LARGEST).astype(np.float16).astype(np.float32)
-        kept.setflags(write=False)
-        return cls(search_id=search_id, features=kept, ids=tuple(ids[:MAX_CANDIDATES]), at=at)
+        first = cls(search_id=search_id, features=features[:MAX_CANDIDATES], ids=tuple(ids[:MAX_CANDIDATES]), at=at)
+        rounded = np.clip(first.features, -_LARGEST, _LARGEST).astype(np.float16).astype(np.float32)
+        rounded.setflags(write=False)
+        return replace(first, features=rounded)
 
     def judged(self, memory_id: MemoryId, *, useful: bool) -> Self:
         """Return the episode with one judgement more; a later one about the same memory replaces the earlier.
@@ -95,9 +100,10 @@ class ExperienceBuffer:
     def __init__(self, signals: Sequence[str], *, max_episodes: int = MAX_EPISODES, max_bytes: int = MAX_BYTES) -> None:
         self.signals = tuple(signals)
         self.dropped = 0
-        """Episodes that were read but not kept: of other signals, or beyond the bounds."""
+        """Episodes that were decoded but not kept: of other signals, or beyond the bounds."""
         self._max_episodes = max_episodes
-        self._free_bytes = max_bytes - len(seal(_KIND, _header(self.signals, [])))
+        self._room = max_bytes - len(seal(_KIND, _header(self.signals, [])))
+        self._used = 0
         self._episodes: dict[str, tuple[Episode, int]] = {}
 
     def __len__(self) -> int:
@@ -120,16 +126,13 @@ class ExperienceBuffer:
         if episode.features.shape[1] != len(self.signals):
             raise InvalidInput("episode", f"has {episode.features.shape[1]} signals, not {len(self.signals)}")
         size = _encoded_bytes(episode)
-        _, replaced = self._episodes.get(episode.search_id, (episode, 0))
-        room = self._free_bytes + sum(held for _, held in self._episodes.values())
-        if size > room or self._max_episodes < 1:
-            raise InvalidInput("episode", f"takes {size} bytes, more than the {room} that the buffer has")
-        self._episodes.pop(episode.search_id, None)
-        self._free_bytes += replaced - size
+        if size > self._room or self._max_episodes < 1:
+            raise InvalidInput("episode", f"takes {size} bytes, more than the {self._room} that the buffer has")
+        self._drop(episode.search_id)
         self._episodes[episode.search_id] = (episode, size)
-        while self._free_bytes < 0 or len(self._episodes) > self._max_episodes:
-            _, freed = self._episodes.pop(next(iter(self._episodes)))
-            self._free_bytes += freed
+        self._used += size
+        while self._used > self._room or len(self._episodes) > self._max_episodes:
+            self._drop(next(iter(self._episodes)))
 
     def encode(self) -> bytes:
         """Return everything as one value: a JSON header, then the features as half floats."""
@@ -146,14 +149,16 @@ class ExperienceBuffer:
         Raises DamagedState.
         """
         buffer = cls(signals, max_episodes=max_episodes, max_bytes=max_bytes)
-        episodes = _episodes_in(value, buffer.signals)
-        if episodes is None:
-            buffer.dropped = len(unseal(_KIND, value)[0]["episodes"])
-            return buffer
+        episodes, count = _episodes_in(value, buffer.signals)
         for episode in episodes:
-            buffer.put(episode)
-        buffer.dropped = len(episodes) - len(buffer)
+            with suppress(InvalidInput):  # alone over the bounds, which were wider when it was put
+                buffer.put(episode)
+        buffer.dropped = count - len(buffer)
         return buffer
+
+    def _drop(self, search_id: str) -> None:
+        _, size = self._episodes.pop(search_id, (None, 0))
+        self._used -= size
 
 
 def _header(signals: Sequence[str], entries: Sequence[Any]) -> dict[str, Any]:
@@ -164,32 +169,33 @@ def _entry(episode: Episode) -> list[Any]:
     """Return what stands of an episode in the header: its rows are found in the body by the number of ids."""
     places = {memory_id: row for row, memory_id in enumerate(episode.ids)}
     judgements = [[places[memory_id], useful] for memory_id, useful in episode.useful.items()]
-    return [episode.search_id, round(episode.at.timestamp() * 1000), episode.ids, judgements]
+    return [episode.search_id, to_ms(episode.at), episode.ids, judgements]
 
 
 def _encoded_bytes(episode: Episode) -> int:
     return len(orjson.dumps(_entry(episode))) + len(",") + 2 * episode.features.size
 
 
-def _episodes_in(value: bytes, signals: tuple[str, ...]) -> list[Episode] | None:
-    """Return the sealed episodes, or None if they are of other signals. Raises DamagedState."""
+def _episodes_in(value: bytes, signals: tuple[str, ...]) -> tuple[list[Episode], int]:
+    """Return the sealed episodes, none if they are of other signals, and how many there were. Raises DamagedState."""
     header, body = unseal(_KIND, value)
     try:
         if tuple(header["signals"]) != signals:
-            return None
+            return [], len(header["episodes"])
         counts = [len(ids) for _, _, ids, _ in header["episodes"]]
         rows = np.frombuffer(body, "<f2").astype(np.float32).reshape(sum(counts), len(signals))
         rows.setflags(write=False)
         starts = np.cumsum([0, *counts]).tolist()
-        return [
+        episodes = [
             Episode(
                 search_id=search_id,
                 features=rows[start : start + len(ids)],
                 ids=tuple(ids),
-                at=datetime.fromtimestamp(at_ms / 1000, UTC),
+                at=from_ms(at_ms),
                 useful={ids[row]: bool(useful) for row, useful in judgements},
             )
             for start, (search_id, at_ms, ids, judgements) in zip(starts, header["episodes"], strict=False)
         ]
-    except (KeyError, IndexError, TypeError, ValueError) as exc:
+        return episodes, len(episodes)
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, OSError) as exc:
         raise DamagedState("it lacks a part") from exc

@@ -75,6 +75,7 @@ class SearchOptions(ListOptions, total=False):
     deadline_ms: float | None
     min_relevance: float | None
     explain: bool
+    why_not: Collection[str]
 
 
 FIELD_NAMES: Final = frozenset(MemoryFields.__annotations__) | {"content"}

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Self
 
 import numpy as np
 
+from context0.clock import from_ms, to_ms
 from context0.errors import InvalidInput
 from context0.memory.sealed import DamagedState, seal, unseal
 from context0.memory.tuning import TuningOutcome
@@ -73,10 +74,7 @@ class LearnedWeights:
 
     def encode(self) -> bytes:
         """Return it as one small value."""
-        rows = [
-            [version.weights, round(version.at.timestamp() * 1000), version.gain, version.episodes]
-            for version in self.versions
-        ]
+        rows = [[version.weights, to_ms(version.at), version.gain, version.episodes] for version in self.versions]
         return seal(_KIND, {"signals": self.names, "base": self.base, "versions": rows})
 
     @classmethod
@@ -88,9 +86,7 @@ class LearnedWeights:
                 names=tuple(header["signals"]),
                 base=tuple(header["base"]),
                 versions=tuple(
-                    WeightVersion(
-                        weights=tuple(weights), at=datetime.fromtimestamp(at_ms / 1000, UTC), gain=gain, episodes=count
-                    )
+                    WeightVersion(weights=tuple(weights), at=from_ms(at_ms), gain=gain, episodes=count)
                     for weights, at_ms, gain, count in header["versions"]
                 ),
             )

@@ -31,6 +31,9 @@ _OWNERS: Final = 10_000
 _NOTHING: Final = b""
 """Stands for a value that was forgotten: the store can replace one, not remove it."""
 
+_UNREAD: Final = LearnedWeights(names=(), base=())
+"""Stands for weights that were not read yet; None is an owner of whom nothing was learned."""
+
 Kind = Literal["experience", "weights"]
 
 
@@ -62,13 +65,14 @@ class Learner:
 
         A state that is damaged counts as none, and is logged: a search does not depend on it. Raises StoreError.
         """
-        if scope not in self._learned:
+        learned = self._learned.get(scope, _UNREAD)
+        if learned is _UNREAD:
             try:
-                self._learned[scope] = await self._read_weights(scope)
+                learned = await self._read_weights(scope)
             except DamagedState:
                 log.warning("learning.weights_damaged")
-                self._learned[scope] = None
-        learned = self._learned[scope]
+                learned = None
+            self._learned[scope] = learned
         return learned.current if learned is not None and learned.replaces(self._signals, base) else base
 
     def remember(self, scope: Scope, features: FloatMatrix, ids: Sequence[MemoryId]) -> str:
@@ -84,12 +88,11 @@ class Learner:
     async def judge(self, scope: Scope, search_id: str, memory_id: MemoryId, *, useful: bool) -> None:
         """Take a judgement: stored when this returns. Three round trips.
 
+        A search that was judged once can be judged again as long as it is among the latest 500.
         Raises UnknownSearch, NotFound (no such memory any more), InvalidInput (not among the search's candidates),
         DamagedState (call `forget`), StoreError.
         """
         recent = self._recent.get((scope, search_id))
-        if recent is None:
-            raise UnknownSearch(search_id)
         async with self._lock(scope):
             if not await self._documents.get_many([memory_id], scope=scope, now=self._clock.now()):
                 raise NotFound(memory_id[:80])
@@ -97,7 +100,10 @@ class Learner:
 
             def judged() -> bytes:
                 buffer = self._buffer(value)
-                buffer.put((buffer.find(search_id) or recent).judged(memory_id, useful=useful))
+                episode = buffer.find(search_id) or recent
+                if episode is None:
+                    raise UnknownSearch(search_id)
+                buffer.put(episode.judged(memory_id, useful=useful))
                 return buffer.encode()
 
             await self._write(scope, "experience", await asyncio.to_thread(judged))
@@ -165,7 +171,12 @@ class Learner:
         await self._documents.put_meta(_key(scope, kind), value, replace=True)
 
     def _buffer(self, value: bytes | None) -> ExperienceBuffer:
-        return ExperienceBuffer(self._signals) if value is None else ExperienceBuffer.decode(value, self._signals)
+        if value is None:
+            return ExperienceBuffer(self._signals)
+        buffer = ExperienceBuffer.decode(value, self._signals)
+        if buffer.dropped:
+            log.info("learning.experience_dropped", extra={"count": buffer.dropped})
+        return buffer
 
     def _lock(self, scope: Scope) -> asyncio.Lock:
         lock = self._changing.get(scope)

@@ -37,6 +37,7 @@ class SearchRequest:
     deadline_s: float
     explain: bool
     min_relevance: float | None = None
+    why_not: Sequence[MemoryId] = ()
     after: tuple[float, str] | None = None
 
 

@@ -10,6 +10,7 @@ import orjson
 from context0.errors import InvalidInput
 from context0.memory.inputs import (
     SEARCH_NAMES,
+    check_ids,
     check_limit,
     check_memory_types,
     check_names,
@@ -42,6 +43,7 @@ def to_search_request(
         where=None if filters is None else parse_filter(filters),
         deadline_s=(deadline_ms if given_deadline is None else _deadline(given_deadline)) / 1000,
         min_relevance=None if options.get("min_relevance") is None else _relevance(options["min_relevance"]),
+        why_not=check_ids(options.get("why_not") or ()),
         explain=bool(options.get("explain", False)),
     )
 

@@ -38,4 +38,7 @@ def unseal(kind: bytes, value: bytes) -> tuple[Any, memoryview]:
     rest = memoryview(value)[_FRAME.size :]
     if crc32(rest) != checksum or size > len(rest):
         raise DamagedState("its checksum differs")
-    return orjson.loads(rest[:size]), rest[size:]
+    try:
+        return orjson.loads(rest[:size]), rest[size:]
+    except orjson.JSONDecodeError as exc:
+        raise DamagedState("its header is not JSON") from exc

@@ -14,13 +14,15 @@ from cachetools import TTLCache
 
 from context0.clock import Clock, to_ms
 from context0.errors import Context0Error, SearchUnavailable
-from context0.memory.fusion import Mask, Scores, best, fuse, rank_of, seen
+from context0.memory.candidates import Candidates
+from context0.memory.explaining import explained, why_not
+from context0.memory.fusion import Mask, Scores, best, fuse, seen
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query, SearchRequest
 from context0.memory.relevance import default_minimum, relevance, same_words
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import QueryAnalysis, analyse_query
-from context0.memory.signals import SignalName, Weighed, weigh
+from context0.memory.signals import Weighed, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from stores.errors import StoreError
@@ -54,25 +56,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """What the arms found: one entry a candidate. allowed: may be returned. total: the score that orders them."""
-
-    ids: Sequence[MemoryId]
-    arms: Mapping[ArmName, Scores]
-    allowed: Mask
-    total: Scores
-    signals: Mapping[SignalName, Scores] = field(default_factory=dict)
-    relevance: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """The page of a search. more: there are candidates behind it."""
 
     found: Sequence[FoundMemory]
     more: bool
-    analysis: Any
+    analysis: QueryAnalysis
     relevance: float | None
+    why_not: Mapping[str, str]
 
 
 class Searcher:
@@ -113,7 +104,13 @@ class Searcher:
         async with asyncio.timeout_at(deadline):
             found, more = await self._fetched(query, candidates)
         progress.timed("fetch", started)
-        return Ranking(found=found, more=more, analysis=query.analysis, relevance=candidates.relevance)
+        return Ranking(
+            found=found,
+            more=more,
+            analysis=query.analysis,
+            relevance=candidates.relevance,
+            why_not=why_not(request.why_not, candidates, found),
+        )
 
     async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
         speakers = () if index is None else tuple(index.speakers.codes)
@@ -156,8 +153,11 @@ class Searcher:
             progress.timed("fuse", started)
             return Candidates(
                 ids=snapshot.ids,
+                places=snapshot.row_of,
                 arms=arms,
+                narrowed=allowed,
                 allowed=found,
+                complete=True,
                 total=weighed.total,
                 signals=weighed.signals,
                 relevance=likeness,
@@ -233,7 +233,15 @@ class Searcher:
             scores[name] = np.full(len(ids), np.nan, np.float32)
             scores[name][[places[hit.id] for hit in found]] = [hit.score for hit in found]
         allowed = np.ones(len(ids), np.bool_)
-        return Candidates(ids=ids, arms=scores, allowed=allowed, total=fuse(scores, allowed))
+        return Candidates(
+            ids=ids,
+            places=places,
+            arms=scores,
+            narrowed=allowed,
+            allowed=allowed.copy(),
+            complete=False,
+            total=fuse(scores, allowed),
+        )
 
     async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:
         """Fetch the best allowed candidates, one round trip; another only where too many are gone or say the same."""
@@ -337,10 +345,6 @@ def _found(query: Query, candidates: Candidates, row: int, memory: Memory, same:
     arms: dict[str, float] = {
         name: float(scores[row]) for name, scores in candidates.arms.items() if not np.isnan(scores[row])
     }
-    explanation: dict[str, object] = {}
-    if query.request.explain:
-        ranks = {name: rank_of(scores, candidates.allowed, row) for name, scores in candidates.arms.items()}
-        signals = {name: float(values[row]) for name, values in candidates.signals.items()}
-        explanation = {"ranks": ranks, "of": int(candidates.allowed.sum()), "signals": signals}
+    explanation = explained(candidates, row) if query.request.explain else {}
     score = float(candidates.total[row])
     return FoundMemory(memory=memory, score=score, arms=arms, same=tuple(same), explanation=explanation)

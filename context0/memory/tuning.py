@@ -93,7 +93,8 @@ def tune(
     random = np.random.default_rng(seed)
     training, held = _split(np.array(groups), held_back, random)
     replay = pack([judged[at] for at in training])
-    proposed = _proposed(rollout(replay, drawn := sample_weights(previous, candidates, random)), drawn)
+    drawn = sample_weights(previous, candidates, random)
+    proposed = _proposed(rollout(replay, drawn), drawn)
     if proposed is None:
         return _unchanged("nothing_better", names, previous)
     both = np.stack([previous, proposed])
