@@ -53,7 +53,7 @@ def _earned(episode: Episode, vector: FloatVector) -> float:
     for wanted in (True, False):
         judged = [memory_id for memory_id, useful in episode.useful.items() if useful == wanted]
         if judged:
-            worth = worths().tolist()
+            worth: list[float] = worths().tolist()
             share = sum(worth[_place(scores, one, ties_above=wanted)] for one in judged) / sum(
                 worth[1 : len(judged) + 1]
             )

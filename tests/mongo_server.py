@@ -14,16 +14,18 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pymongo import MongoClient
 
 from stores.mongo.client import MongoDatabase, MongoOptions
 from stores.mongo.documents import MongoDocuments
 from stores.mongo.graph import MongoGraph
+from stores.mongo.monitoring import CommandCounter
 from tests.contracts.backends import DocumentBench
 
 ENVIRONMENT_NAME: Final = "CONTEXT0_TEST_MONGODB_URI"
@@ -116,6 +118,34 @@ async def mongo_graph(name: str | None = None) -> AsyncIterator[tuple[MongoDocum
     finally:
         if name is None:
             await database.handle.client.drop_database(database.handle.name)
+        await graph.aclose()
+        await documents.aclose()
+
+
+class WarmStore(NamedTuple):
+    """Open stores on a fresh database, whose commands are counted from zero."""
+
+    documents: MongoDocuments
+    graph: MongoGraph
+    counter: CommandCounter
+
+    @property
+    def raw(self) -> MongoDatabase:
+        return self.documents._database
+
+
+@asynccontextmanager
+async def warm_store() -> AsyncIterator[WarmStore]:
+    counter = CommandCounter()
+    database = MongoDatabase(database_url(fresh_name()), options=replace(OPTIONS, listeners=(counter,)))
+    documents, graph = MongoDocuments(database), MongoGraph(database)
+    await documents.open()
+    await graph.open()
+    counter.reset()
+    try:
+        yield WarmStore(documents, graph, counter)
+    finally:
+        await database.handle.client.drop_database(database.handle.name)
         await graph.aclose()
         await documents.aclose()
 

@@ -65,9 +65,11 @@ def read_folder(path: Path) -> OnnxFolder:
     """
     for name in (MODEL, TOKENIZER):
         if not (path / name).is_file():
+            is_source = (path / _ARCHITECTURE).is_file() and name == MODEL
+            source, target = (path, f"{path}-int8") if is_source else ("SOURCE", path)
             raise ConfigurationError(
-                f"the embedding model folder {path} has no {name}; make one from a sentence-transformers folder:"
-                f" `context0 models export SOURCE {path}`, or correct embedding_model"
+                f"the embedding model folder {path} has no {name}; correct embedding_model, or make such a folder from"
+                f" one of sentence-transformers: `context0 models export {source} {target}`"
             )
     max_tokens, pooling = read_max_tokens(path), read_pooling(path)
     return OnnxFolder(

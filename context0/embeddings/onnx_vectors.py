@@ -41,9 +41,7 @@ class OnnxVectors:
         self._pool = _POOL[folder.pooling]
         self._tokenizer = _tokenizer(folder)
         self._session, self._errors = _session(folder)
-        self._inputs = [
-            (given.name, np.int32 if "int32" in given.type else np.int64) for given in _inputs(self._session)
-        ]
+        self._inputs = _inputs(self._session)
         outputs = [output.name for output in self._session.get_outputs()]
         self._output = _FINISHED if _FINISHED in outputs else outputs[0]
         try:

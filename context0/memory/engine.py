@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Final, Self, TypeVar, Unpack
 
 from context0.clock import to_ms
 from context0.errors import EngineClosed, IdempotencyMismatch, InvalidInput
+from context0.memory.background import Opening, end
 from context0.memory.erasing import erase_owner
 from context0.memory.ids import MemoryIds
 from context0.memory.indexing import Indexer
@@ -46,7 +47,7 @@ from context0.memory.writing import (
 )
 from context0.settings import Settings
 from stores.cursors import CursorCodec, CursorContext
-from stores.errors import NotFound
+from stores.errors import NotFound, Timeout
 from stores.filters import parse_filter
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
@@ -76,8 +77,7 @@ class MemoryEngine:
             parts = build_parts(settings or Settings())
         self._parts = parts
         self._ids = MemoryIds()
-        self._opening = asyncio.Lock()
-        self._opened = False
+        self._opening = Opening(self._open)
         self._closed = False
         self._cursors = CursorCodec(bytes(32))
         self._guard = ModelGuard(parts.documents, parts.embedder)
@@ -107,15 +107,13 @@ class MemoryEngine:
     async def aclose(self) -> None:
         """Stop the background work, which the stores remember, and close what was opened. Twice is harmless."""
         self._closed = True
-        if self._background is not None:
-            self._background.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._background
-            self._background = None
-        await self._indexes.aclose()
         parts = self._parts
-        for part in (parts.vectors, parts.graph, parts.documents, parts.embedder):
-            await part.aclose()
+        async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
+            for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes):
+                stack.push_async_callback(part.aclose)
+            await self._opening.aclose()
+            if self._background is not None:
+                await end(self._background)
 
     async def add(self, content: str, *, user_id: str, wait: bool = False, **fields: Unpack[MemoryFields]) -> Memory:
         """Remember `content` and return the memory, durable and at once searchable by word.
@@ -183,9 +181,7 @@ class MemoryEngine:
         check_names(options, LIST_NAMES)
         filters, types = options.get("filters"), check_memory_types(options.get("memory_types"))
         where = narrowed(None if filters is None else parse_filter(filters), types)
-        context = CursorContext(
-            kind="list", owner=scope.owner, query=[filters, None if types is None else sorted(types)]
-        )
+        context = CursorContext(kind="list", owner=scope.owner, query=fingerprint("", options))
         await self._ready()
         now = self._parts.clock.now()
         after = None if cursor is None else Keyset(*self._cursors.decode(cursor, context, now=now))
@@ -205,19 +201,23 @@ class MemoryEngine:
         cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is
         named in `degraded`. explain: ranks and signals of each memory; why_not: ids to be told why they are not there.
         One round trip to the document store when the user's index is in memory; one more with filters.
-        Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, StoreError.
+        Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, Timeout, StoreError.
         """
         started = time.perf_counter()
         now, deadline_ms = self._parts.clock.now(), self._parts.limits.search_deadline_ms
         request = to_search_request(query, user_id, limit, options, now=now, deadline_ms=deadline_ms)
         context = CursorContext(kind="search", owner=request.scope.owner, query=fingerprint(query, options))
-        await self._ready()
-        if cursor is not None:
-            request = self._continued(request, cursor, context)
-        if "semantic" in request.arms:
-            await self._guard.check()
         progress = Progress()
-        ranking = await self._searcher.search(request, progress)
+        try:
+            async with asyncio.timeout(request.deadline_s):
+                await self._ready()
+                if cursor is not None:
+                    request = self._continued(request, cursor, context)
+                if "semantic" in request.arms:
+                    await self._guard.check()
+                ranking = await self._searcher.search(request, progress)
+        except TimeoutError as exc:
+            raise Timeout(f"the stores did not answer within {request.deadline_s:g} s; give a later deadline") from exc
         progress.timed("total", started)
         explanation: dict[str, object] = {}
         if request.explain or request.why_not:
@@ -267,7 +267,8 @@ class MemoryEngine:
         """
         scope = check_scope(user_id)
         await self._ready()
-        return await erase_owner(scope, self._parts, self._indexes)
+        async with self._indexer.writing:
+            return await erase_owner(scope, self._parts, self._indexes)
 
     async def history(self, memory_id: str, *, user_id: str) -> Sequence[HistoryEntry]:
         """Return every version of a memory's content, oldest first, the current one last. Raises NotFound."""
@@ -283,23 +284,21 @@ class MemoryEngine:
 
     async def _ready(self) -> None:
         """Open everything on the first call; the others wait for it. A failure is raised, and tried again next time."""
-        if self._opened and not self._closed:
-            return
-        async with self._opening:
-            if self._closed:
-                raise EngineClosed("the engine was closed; make a new one")
-            if self._opened:
-                return
-            parts = self._parts
-            await parts.documents.open()
-            await parts.graph.open()
-            await self._guard.load()
-            self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
-            if parts.embedder.local:
-                await parts.embedder.embed([])  # loads the model now, not inside a search
-            work = self._indexer.run(parts.limits.index_interval_s)
-            self._background = asyncio.create_task(work, name="context0-indexer")
-            self._opened = True
+        if not self._closed:
+            await self._opening.ready()
+        if self._closed:
+            raise EngineClosed("the engine was closed; make a new one")
+
+    async def _open(self) -> None:
+        parts = self._parts
+        await parts.documents.open()
+        await parts.graph.open()
+        await self._guard.load()
+        self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
+        if parts.embedder.local:
+            await parts.embedder.embed([])  # loads the model now, not inside a search
+        work = self._indexer.run(parts.limits.index_interval_s)
+        self._background = asyncio.create_task(work, name="context0-indexer")
 
     async def _documents_of(self, drafts: Sequence[Draft]) -> Sequence[Document]:
         """Return the documents to write: with their vectors when these need no network, pending otherwise."""

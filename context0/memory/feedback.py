@@ -31,7 +31,7 @@ class UnknownSearch(Context0Error):
 
     def __init__(self, search_id: str) -> None:
         super().__init__(
-            f"search {search_id[:80]!r} is not remembered; judge a search soon after it, in the same process"
+            f"search {search_id[:80]!r} is not remembered; judge a search within the hour, in the process that ran it"
         )
         self.search_id = search_id
 

@@ -7,13 +7,13 @@ it twice does no harm: outcomes count only for the generation that they were mad
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 import numpy as np
 
-from context0.errors import EmbeddingError
+from context0.errors import EmbeddingError, EmbeddingInvalid
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
 from context0.memory.writing import to_document, to_index_row
@@ -23,6 +23,9 @@ from stores.owner.owner_index import OwnerIndex
 from stores.records import IndexMark, Memory, MemoryId, PendingWork, Point, Scope
 
 log = logging.getLogger(__name__)
+
+Vectors = Mapping[MemoryId, bytes | None]
+"""What is to be written; None stands for a text that the embedder refuses."""
 
 BATCH: Final = 256
 MAX_ATTEMPTS: Final = 12
@@ -43,6 +46,8 @@ class Indexer:
         self._indexes = indexes
         self._woken = asyncio.Event()
         self._working = asyncio.Lock()
+        self.writing = asyncio.Lock()
+        """Held while indexes are written: whoever erases an owner takes it, so that no vector is put behind him."""
 
     @property
     def immediate(self) -> bool:
@@ -53,13 +58,15 @@ class Indexer:
         self._woken.set()
 
     async def run(self, interval_s: float) -> None:
-        """Work until cancelled. A failure of a store is logged, and the work stays due."""
+        """Work until cancelled. A failure is logged, and the work stays due."""
         while True:
+            self._woken.clear()  # before the work: who wakes us during it may have come too late for it
             try:
                 await self.work_off()
             except (StoreError, TimeoutError) as exc:
                 log.warning("index.unavailable", extra={"error": type(exc).__name__})
-            self._woken.clear()
+            except Exception:  # noqa: BLE001 - the edge of the task: without it nothing would be indexed any more
+                log.exception("index.broken")
             try:
                 async with asyncio.timeout(interval_s):
                     await self._woken.wait()
@@ -78,35 +85,46 @@ class Indexer:
                     by_scope[item.scope].append(item)
                 vectors = await self._vectors_for([item for item in work if not item.deleted])
                 for scope, items in by_scope.items():
-                    await self._attempt(scope, items, vectors)
+                    async with self.writing:
+                        await self._attempt(scope, items, vectors)
         return taken
 
-    async def _vectors_for(self, work: Sequence[PendingWork]) -> dict[MemoryId, bytes]:
-        """Return the vectors that the work needs, those missing by one call for all; none of them if that fails."""
-        ready = {item.id: item.embedding for item in work if item.embedding is not None}
+    async def _vectors_for(self, work: Sequence[PendingWork]) -> Vectors:
+        """Return the vectors that the work needs, those missing by one call for all."""
         missing = [item for item in work if item.embedding is None]
-        if missing:
-            try:
-                rows = await self._embedder.embed([item.content for item in missing])
-                await self._guard.check(rows.shape[1])
-            except EmbeddingError as exc:
-                log.warning("index.embedding_failed", extra={"error": exc.code, "count": len(missing)})
-                return ready
-            ready.update((item.id, row.tobytes()) for item, row in zip(missing, rows, strict=True))
-        return ready
+        made = await self._embed(missing) if missing else {}
+        return {**made, **{item.id: item.embedding for item in work if item.embedding is not None}}
 
-    async def _attempt(self, scope: Scope, items: Sequence[PendingWork], vectors: dict[MemoryId, bytes]) -> None:
+    async def _embed(self, items: Sequence[PendingWork]) -> Vectors:
+        """Embed by one call; when it is refused, halve it until the text at fault is alone, so that it spoils no other.
+
+        Nothing is returned for texts that could not be asked about, None for one that was refused.
+        """
+        try:
+            rows = await self._embedder.embed([item.content for item in items])
+            await self._guard.check(rows.shape[1])
+        except EmbeddingError as exc:
+            if isinstance(exc, EmbeddingInvalid) and len(items) > 1:
+                middle = len(items) // 2
+                return {**await self._embed(items[:middle]), **await self._embed(items[middle:])}
+            log.warning("index.embedding_failed", extra={"error": exc.code, "count": len(items)})
+            return {item.id: None for item in items} if isinstance(exc, EmbeddingInvalid) else {}
+        return {item.id: row.tobytes() for item, row in zip(items, rows, strict=True)}
+
+    async def _attempt(self, scope: Scope, items: Sequence[PendingWork], vectors: Vectors) -> None:
+        ready = {memory_id: vector for memory_id, vector in vectors.items() if vector is not None}
         try:
             await self._bury(scope, [item.id for item in items if item.deleted])
-            await self._index(scope, [item for item in items if not item.deleted and item.id in vectors], vectors)
-            late = [item for item in items if not item.deleted and item.id not in vectors]
+            await self._index(scope, [item for item in items if not item.deleted and item.id in ready], ready)
+            late = [item for item in items if not item.deleted and item.id not in ready]
         except StoreError as exc:
             log.warning("index.failed", extra={"error": exc.code, "count": len(items)})
             late = list(items)
         if late:
-            await self._documents.mark([self._later(item) for item in late], scope=scope)
+            marks = [self._later(item, refused=vectors.get(item.id, b"") is None) for item in late]
+            await self._documents.mark(marks, scope=scope)
 
-    async def _index(self, scope: Scope, items: Sequence[PendingWork], vectors: dict[MemoryId, bytes]) -> None:
+    async def _index(self, scope: Scope, items: Sequence[PendingWork], vectors: Mapping[MemoryId, bytes]) -> None:
         if not items:
             return
         now = self._clock.now()
@@ -133,9 +151,10 @@ class Indexer:
             )
             for item in items
         ]
-        if await self._documents.mark(marks, scope=scope) < len(marks):
-            await self._undo_for_gone(scope, [item.id for item in items])
+        taken = await self._documents.mark(marks, scope=scope)
         self._indexes.apply(scope, [to_index_row(document) for document in documents])
+        if taken < len(marks):
+            await self._undo_for_gone(scope, [item.id for item in items])
 
     async def _undo_for_gone(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
         """Take back what was indexed for memories that were deleted meanwhile."""
@@ -161,13 +180,14 @@ class Indexer:
                 await self._documents.delete(memory_id, scope=scope, now=now)
                 self._indexes.discard(scope, [memory_id])
 
-    def _later(self, item: PendingWork) -> IndexMark:
+    def _later(self, item: PendingWork, *, refused: bool) -> IndexMark:
+        """Put it off; only a text that the embedder refuses again and again is given up: an outage ends some day."""
         attempts = item.attempts + 1
         wait = min(_FIRST_WAIT * 2 ** min(item.attempts, 20), _LONGEST_WAIT)
         return IndexMark(
             id=item.id,
             generation=item.generation,
-            state="pending" if item.deleted or attempts < MAX_ATTEMPTS else "failed",
+            state="failed" if refused and attempts >= MAX_ATTEMPTS else "pending",
             attempts=attempts,
             next_attempt_at=self._clock.now() + wait,
         )

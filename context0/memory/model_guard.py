@@ -27,13 +27,15 @@ class ModelGuard:
     async def check(self, dimension: int | None = None) -> None:
         """Raise EmbeddingModelMismatch if the configured model is not the store's.
 
-        dimension: of a vector that is about to be written; with the first one the model becomes the store's, which
-        costs one round trip. No round trip otherwise.
+        dimension: of a vector that is about to be written; with the first one the model becomes the store's.
+        One round trip while the store has no vector, as another process may write the first; none after that.
         """
         model = self._embedder.model
         if self._stored is None and dimension is not None:
             value = await self._documents.put_meta(_KEY, orjson.dumps([model, dimension]))
             self._stored = _decoded(value)
+        if self._stored is None:
+            await self.load()
         if self._stored is None:
             return
         stored_model, stored_dimension = self._stored

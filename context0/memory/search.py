@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -29,15 +29,19 @@ from stores.errors import StoreError
 from stores.filters import And, Compare, Filter, Not, Or
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex, Snapshot
-from stores.records import Memory, MemoryId, Scope
+from stores.records import Hit, Memory, MemoryId, Scope
 
 _INLINE_BYTES: Final = 16 << 20
 """Up to this size of an owner's matrix scoring takes less than about a millisecond, and stays on the event loop."""
-_STORE_HITS: Final = 200
-_MAX_HITS: Final = 1_000
+_STORE_HITS: Final = 1_000
+"""From each arm of a store; the same for every page, since scores of different candidates cannot be compared."""
 _SPARE: Final = 1
 """Candidates fetched beyond the limit: they tell whether there is more, and replace one that has gone."""
-_FETCH_ROUNDS: Final = 3
+_MORE: Final = 8
+_MOST_FETCHED: Final = 1_000
+"""How much more is fetched when too many have gone, and how much at once."""
+_ARMS_SHARE: Final = 0.8
+"""Of the deadline: what is left when an arm was late is for the fetch."""
 _START: Final = 4
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -88,21 +92,19 @@ class Searcher:
         """Return the page that `request` asks for.
 
         An arm that fails or is late is named in `progress`; SearchUnavailable when all of them are. Raises StoreError
-        when the documents cannot be read, Timeout when not in time.
+        when the documents cannot be read. The arms keep to the deadline; the rest is the caller's to see to.
         """
-        deadline = asyncio.get_running_loop().time() + request.deadline_s
+        deadline = asyncio.get_running_loop().time() + request.deadline_s * _ARMS_SHARE
         started = time.perf_counter()
-        async with asyncio.timeout_at(deadline):
-            index = await self._index(request.scope)
-            started = progress.timed("index", started)
-            query = await self._read(request, index)
-            progress.timed("read", started)
+        index = await self._index(request.scope)
+        started = progress.timed("index", started)
+        query = await self._read(request, index)
+        progress.timed("read", started)
         candidates = await self._candidates(query, index, progress, deadline)
         if not candidates.arms and progress.failures:
             raise SearchUnavailable(progress.failures)
         started = time.perf_counter()
-        async with asyncio.timeout_at(deadline):
-            found, more = await self._fetched(query, candidates)
+        found, more = await self._fetched(query, candidates)
         progress.timed("fetch", started)
         return Ranking(
             found=found,
@@ -116,7 +118,8 @@ class Searcher:
         speakers = () if index is None else tuple(index.speakers.codes)
         analysis = _analysed(request.text, request.reference_time.replace(second=0, microsecond=0), speakers)
         now, among = self._clock.now(), None
-        where = request.where if index is not None else _everything_in_one(request)
+        by_ids = index is None or (not self._stores.vectors.derived and "semantic" in request.arms)
+        where = _everything_in_one(request) if by_ids else request.where
         if where is not None:
             among = await self._stores.documents.match(where, scope=request.scope, now=now)
         return Query(
@@ -131,13 +134,13 @@ class Searcher:
     ) -> Candidates:
         started = time.perf_counter()
         arms = {name: self._strategies[name] for name in query.request.arms if self._strategies[name].applies(query)}
+        if index is None:
+            return await self._from_stores(query, arms, progress, deadline)
         waiting = {name: strategy for name, strategy in arms.items() if strategy.waits}
         prepared = dict.fromkeys(arms)
         prepared |= await self._each(waiting, lambda strategy: strategy.prepare(query), progress, deadline)
         prepared = {name: ready for name, ready in prepared.items() if name not in progress.failures}
         progress.timed("prepare", started)
-        if index is None:
-            return await self._from_stores(query, prepared, progress, deadline)
         snapshot = index.snapshot()
         allowed = _allowed(query, index, snapshot)
 
@@ -148,7 +151,7 @@ class Searcher:
             weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, index, snapshot, allowed)
             found = allowed & seen(arms, len(snapshot))
             likeness = relevance(query, arms, snapshot, allowed)
-            if likeness < _minimum(query.request, int(allowed.sum())):
+            if likeness < _minimum(query.request, int(allowed.sum()), degraded=bool(progress.failures)):
                 found[:] = False
             progress.timed("fuse", started)
             return Candidates(
@@ -218,14 +221,12 @@ class Searcher:
         return scores
 
     async def _from_stores(
-        self, query: Query, prepared: Mapping[ArmName, Any], progress: Progress, deadline: float
+        self, query: Query, arms: Mapping[ArmName, Strategy[Any]], progress: Progress, deadline: float
     ) -> Candidates:
-        limit = _MAX_HITS if query.request.after else min(_MAX_HITS, max(_STORE_HITS, query.request.limit * 4))
-        arms = {name: self._strategies[name] for name in prepared}
-        names = {id(strategy): name for name, strategy in arms.items()}
-        hits = await self._each(
-            arms, lambda strategy: strategy.search(query, prepared[names[id(strategy)]], limit), progress, deadline
-        )
+        async def ask(strategy: Strategy[Any]) -> list[Hit]:
+            return await strategy.search(query, await strategy.prepare(query), _STORE_HITS)
+
+        hits = await self._each(arms, ask, progress, deadline)
         ids = list(dict.fromkeys(hit.id for found in hits.values() for hit in found))
         places = {memory_id: place for place, memory_id in enumerate(ids)}
         scores: dict[ArmName, Scores] = {}
@@ -244,20 +245,22 @@ class Searcher:
         )
 
     async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:
-        """Fetch the best allowed candidates, one round trip; another only where too many are gone or say the same."""
+        """Fetch the best allowed candidates, one round trip; more only where too many are gone or say the same."""
         request, allowed = query.request, candidates.allowed
         same: dict[int, list[MemoryId]] = {}
-        for _ in range(_FETCH_ROUNDS):
-            rows = best(candidates.total, allowed, candidates.ids, request.limit + _SPARE, request.after)
+        wanted = request.limit + _SPARE
+        while True:
+            rows = best(candidates.total, allowed, candidates.ids, wanted, request.after)
             if not rows:
                 return [], False
             ids = [candidates.ids[row] for row in rows]
             stored = await self._stores.documents.get_many(ids, scope=request.scope, now=query.now)
             memories = {memory.id: memory for memory in stored}
-            self._indexes.discard(request.scope, set(ids) - set(memories))
+            await self._forget(request.scope, set(ids) - set(memories))
             kept = _kept(rows, candidates, memories)
-            if len(kept) > request.limit or len(kept) == len(rows):
+            if len(kept) > request.limit or len(kept) == len(rows) or len(rows) < wanted:
                 break
+            wanted = max(wanted, min(wanted * _MORE, _MOST_FETCHED))
             allowed[[row for row in rows if row not in kept]] = False
             same |= {row: ids for row, ids in kept.items() if ids}
         page = list(kept)[: request.limit]
@@ -272,6 +275,12 @@ class Searcher:
             for row in page
         ]
         return found, len(kept) > request.limit
+
+    async def _forget(self, scope: Scope, gone: Collection[MemoryId]) -> None:
+        """Take what another process deleted out of the indexes in memory, so that it is met once only."""
+        self._indexes.discard(scope, gone)
+        if gone and self._stores.vectors.derived:
+            await self._stores.vectors.delete_many(gone, scope=scope)
 
 
 @lru_cache(maxsize=2_048)
@@ -297,11 +306,11 @@ def _kept(
     return kept
 
 
-def _minimum(request: SearchRequest, memories: int) -> float:
-    """Return the relevance that the search asks for; a search with chosen arms takes whatever they find."""
+def _minimum(request: SearchRequest, memories: int, *, degraded: bool) -> float:
+    """Return the relevance that the search asks for; a search with chosen or missing arms takes whatever they find."""
     if request.min_relevance is not None:
         return request.min_relevance
-    return 0.0 if request.arms_only else default_minimum(memories)
+    return 0.0 if request.arms_only or degraded else default_minimum(memories)
 
 
 def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
@@ -324,7 +333,7 @@ def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
 
 
 def _everything_in_one(request: SearchRequest) -> Filter | None:
-    """Return the whole narrowing as one filter, for the stores' arms, which know no other."""
+    """Return the whole narrowing as one filter, for arms that cut by themselves and know no other."""
     parts: list[Filter] = [] if request.where is None else [request.where]
     if request.memory_types is not None:
         parts.append(Compare("memory_type", "in", tuple(request.memory_types)))

@@ -80,7 +80,8 @@ def tune(
     than chance (a sign-flip test, one-sided, at 0.02). Episodes with the same judgements count as one, on one side of
     the split: asking again does not prove more. Episodes without a judgement are left out.
 
-    Pure, and the same for the same arguments. 500 episodes take about 0.2 s on one core: call it off the event loop.
+    Pure, and the same for the same arguments. 500 episodes take about half a second of one core: not for the event
+    loop.
     Raises InvalidInput when `current` does not belong to `names`, or has no weight at all.
     """
     names, previous = tuple(names), np.asarray(current, np.float32)

@@ -1,5 +1,6 @@
 """Memories to BSON documents and back: pure. The field names are a contract; what is None or empty is left out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -40,6 +41,7 @@ BLANKED: Final = (*OPTIONAL, "dedupe_key", "content_hash", "importance", "confid
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _NOWHERE: Final = Provenance()
+_MEANINGFUL: Final = re.compile(r"^\$|[.\0＼]")
 _ESCAPES: Final = str.maketrans({"＼": "＼＼", ".": "＼d", "\0": "＼0"})
 
 
@@ -210,8 +212,8 @@ def replacement(document: Document, owner: str, history: Sequence[Row]) -> Row:
     row = encode(document, owner)
     changed = {name: value for name, value in row.items() if name not in FIXED}
     changed["history"] = list(history)
-    gone = [name for name in OPTIONAL if name not in changed]
-    return {"$set": changed, "$unset": dict.fromkeys(gone, "")}
+    gone = dict.fromkeys((name for name in OPTIONAL if name not in changed), "")
+    return {"$set": changed, **({"$unset": gone} if gone else {})}
 
 
 def escape(value: Any) -> Any:
@@ -228,6 +230,8 @@ def escape(value: Any) -> Any:
 
 
 def escape_key(key: str) -> str:
+    if not _MEANINGFUL.search(key):
+        return key
     escaped = key.translate(_ESCAPES)
     return f"＼s{escaped[1:]}" if escaped.startswith("$") else escaped
 

@@ -9,8 +9,8 @@ from stores.filters import Filter
 from stores.mongo import queries, upkeep, writing
 from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.codec import decode, decode_index_row, decode_work, keyset_of, moment, to_ms
-from stores.mongo.indexes import UNIQUE_MEMORY, ensure_indexes, log_missing_indexes
-from stores.mongo.reading import batches, find
+from stores.mongo.indexes import prepare_indexes
+from stores.mongo.reading import batches, each, find
 from stores.records import (
     Document,
     HistoryEntry,
@@ -26,7 +26,7 @@ from stores.records import (
     TimeWindow,
 )
 
-_SCAN_ROWS: Final = 2_000
+_SCAN_ROWS: Final = 1_000
 
 
 class MongoDocuments:
@@ -44,17 +44,10 @@ class MongoDocuments:
         self._database = database
 
     async def open(self) -> None:
-        """Connect; an empty store gets all its indexes, one with memories only the unique index and a logged warning.
-
-        Building the others on a large collection takes its time and is `scripts/create_indexes.py`'s to do.
-        """
+        """Connect; an empty store gets all its indexes, one with memories only the unique one and a logged warning."""
         await self._database.open(self)
         try:
-            if await upkeep.check_format(self._database):
-                await ensure_indexes(self._database)
-            else:
-                await ensure_indexes(self._database, indexes=(UNIQUE_MEMORY,))
-                await log_missing_indexes(self._database)
+            await prepare_indexes(self._database, is_new=await upkeep.check_format(self._database))
         except BaseException:
             await self.aclose()
             raise
@@ -71,16 +64,15 @@ class MongoDocuments:
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         if not ids:
             return []
-        rows = await find(queries.by_ids(ids, scope.owner), self._database)
-        found = {row["_id"]: decode(row) for row in rows}
+        memories = await each(decode, await find(queries.by_ids(ids, scope.owner), self._database))
+        found = {memory.id: memory for memory in memories}
         asked = (found[memory_id] for memory_id in ids if memory_id in found)
         return [memory for memory in asked if memory.expires_at is None or memory.expires_at > now]
 
     async def list_page(
         self, *, scope: Scope, limit: int, after: Keyset | None = None, where: Filter | None = None, now: datetime
     ) -> list[Memory]:
-        rows = await find(queries.newest(scope.owner, limit, after, where, now), self._database)
-        return [decode(row) for row in rows]
+        return await each(decode, await find(queries.newest(scope.owner, limit, after, where, now), self._database))
 
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         return [row["_id"] for row in await find(queries.passing(where, scope.owner, now), self._database)]
@@ -157,7 +149,7 @@ class MongoDocuments:
             ask = partial(queries.changed, scope.owner, since, limit=_SCAN_ROWS, vectors=vectors)
             place = _changed_keyset
         async for rows in batches(ask(None), lambda row: ask(place(row)), self._database):
-            yield [decode_index_row(row) for row in rows]
+            yield await each(decode_index_row, rows)
 
     async def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
         if scope is None:
@@ -167,7 +159,7 @@ class MongoDocuments:
             ask = partial(queries.documents_of, scope.owner, limit=_SCAN_ROWS)
             found = batches(ask(None), lambda row: ask(keyset_of(row)), self._database)
         async for rows in found:
-            yield [(Scope(owner=row["source_user_id"]), decode(row)) for row in rows]
+            yield await each(_owned, rows)
 
     async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
         return [decode_work(row) for row in await find(queries.due(limit, now), self._database)]
@@ -187,6 +179,10 @@ class MongoDocuments:
 
     async def status(self) -> dict[str, int | str]:
         return await upkeep.status(self._database)
+
+
+def _owned(row: Row) -> tuple[Scope, Memory]:
+    return Scope(owner=row["source_user_id"]), decode(row)
 
 
 def _changed_keyset(row: Row) -> Keyset:

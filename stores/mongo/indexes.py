@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
+from stores.errors import Incompatible
 from stores.mongo.client import CollectionName, MongoDatabase, Row
 from stores.mongo.faults import NAMESPACE_NOT_FOUND
 
@@ -24,8 +25,6 @@ IndexPresence = Literal["created", "present", "missing", "differs", "obsolete"]
 Keys = tuple[tuple[str, int | str], ...]
 
 _TEXT_OPTIONS: Final[Mapping[str, str]] = {"default_language": "english", "language_override": "text_language"}
-_TEXT_VERSION: Final = "textIndexVersion"
-_TABLE_HELP: Final = "run scripts/create_indexes.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +57,12 @@ class Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexComparison:
-    """What a server has of one index; `size_bytes` is None where it does not tell."""
+    """What a server has of one index, and under which name; `size_bytes` is None where it does not tell."""
 
     collection: str
     name: str
     presence: IndexPresence
+    stored_as: str = ""
     serves: str = ""
     detail: str = ""
     size_bytes: int | None = None
@@ -160,58 +160,75 @@ INDEXES: Final[tuple[Index, ...]] = (
         serves="A1: messages of a session in their order",
     ),
 )
-COLLECTIONS: Final[tuple[CollectionName, ...]] = tuple(dict.fromkeys(index.collection for index in INDEXES))
 
 
-async def ensure_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = INDEXES) -> list[IndexComparison]:
+async def prepare_indexes(database: MongoDatabase, *, is_new: bool) -> None:
+    """Create all indexes of a new store; of another one only the unique index, and log what is missing besides.
+
+    The unique index is a matter of correctness. Building the others on many memories takes its time: that is for
+    `scripts/create_indexes.py`. Raises Incompatible if there is a unique index that does not do what ours does.
+    """
+    exact = await _is_mongodb(database)
+    found = await _compare_all(database, INDEXES, exact=exact)
+    wrong = [comparison for comparison in found if comparison.presence in ("missing", "differs")]
+    for comparison in wrong:
+        if comparison.name == UNIQUE_MEMORY.name and comparison.presence == "differs":
+            raise Incompatible(f"the index {comparison.name} differs ({comparison.detail}); drop it and open again")
+    missing = _missing(INDEXES, found, database)
+    made = [index for index in missing if is_new or index is UNIQUE_MEMORY]
+    await _create(made, database, exact=exact)
+    names = {(database.collection_name(index.collection), index.name) for index in made}
+    if left := [f"{item.collection}.{item.name}" for item in wrong if (item.collection, item.name) not in names]:
+        log.warning("mongo.indexes_missing", extra={"indexes": left, "help": "run scripts/create_indexes.py"})
+
+
+async def ensure_indexes(database: MongoDatabase) -> list[IndexComparison]:
     """Create what is missing and return how everything stands then; what differs is reported, never touched.
 
     Safe to repeat, and to run twice at the same time. Building on a large collection takes long: give the database a
     deadline to match. Raises Unavailable; Conflict when documents already there break a unique index.
     """
     exact = await _is_mongodb(database)
-    before = await _compare_all(database, indexes, exact=exact)
-    missing = {(found.collection, found.name) for found in before if found.presence == "missing"}
-    wanted: defaultdict[CollectionName, list[Index]] = defaultdict(list)
-    for index in indexes:
-        if (database.collection_name(index.collection), index.name) in missing:
-            wanted[index.collection].append(index)
-    for name, group in wanted.items():
-        with database.calls():
-            await database.collection(name).create_indexes([index.model(exact=exact) for index in group])
-    if not missing:
-        return before
-    after = await _compare_all(database, indexes, exact=exact)
-    return [
-        replace(found, presence="created")
-        if (found.collection, found.name) in missing and found.presence == "present"
-        else found
-        for found in after
-    ]
+    missing = _missing(INDEXES, await _compare_all(database, INDEXES, exact=exact), database)
+    await _create(missing, database, exact=exact)
+    made = {(database.collection_name(index.collection), index.name) for index in missing}
+    after = await _sized(await _compare_all(database, INDEXES, exact=exact), database)
+    return [replace(found, presence="created") if (found.collection, found.name) in made else found for found in after]
 
 
-async def compare_indexes(database: MongoDatabase, *, indexes: Sequence[Index] = INDEXES) -> list[IndexComparison]:
+async def compare_indexes(database: MongoDatabase) -> list[IndexComparison]:
     """Return how the declared indexes stand, and which others there are ("obsolete"), with sizes. Only reads."""
-    return await _compare_all(database, indexes, exact=await _is_mongodb(database))
+    return await _sized(await _compare_all(database, INDEXES, exact=await _is_mongodb(database)), database)
+
+
+def _missing(indexes: Sequence[Index], found: Sequence[IndexComparison], database: MongoDatabase) -> list[Index]:
+    absent = {(item.collection, item.name) for item in found if item.presence == "missing"}
+    return [index for index in indexes if (database.collection_name(index.collection), index.name) in absent]
+
+
+async def _create(indexes: Sequence[Index], database: MongoDatabase, *, exact: bool) -> None:
+    """Create indexes with one command for each collection."""
+    for name in dict.fromkeys(index.collection for index in indexes):
+        models = [index.model(exact=exact) for index in indexes if index.collection == name]
+        with database.calls():
+            await database.collection(name).create_indexes(models)
 
 
 async def _compare_all(database: MongoDatabase, indexes: Sequence[Index], *, exact: bool) -> list[IndexComparison]:
     comparisons: list[IndexComparison] = []
     for name in dict.fromkeys(index.collection for index in indexes):
-        listed = await _listed(database, name)
-        sizes = await _sizes(database, name) if listed else {}
         declared = [index for index in indexes if index.collection == name]
-        found = compare(declared, listed, database.collection_name(name), exact=exact)
-        comparisons += [_sized(comparison, sizes) for comparison in found]
+        listed = await _listed(database, name)
+        comparisons += compare(declared, listed, database.collection_name(name), exact=exact)
     return comparisons
 
 
-async def log_missing_indexes(database: MongoDatabase) -> None:
-    """Log `mongo.indexes_missing` if any is; a store works without them, slowly."""
-    wrong = [found for found in await compare_indexes(database) if found.presence in ("missing", "differs")]
-    if wrong:
-        names = [f"{found.collection}.{found.name}" for found in wrong]
-        log.warning("mongo.indexes_missing", extra={"indexes": names, "help": _TABLE_HELP})
+async def _sized(comparisons: Sequence[IndexComparison], database: MongoDatabase) -> list[IndexComparison]:
+    sizes: dict[tuple[str, str], int] = {}
+    for name in dict.fromkeys(index.collection for index in INDEXES):
+        by_index = await _sizes(database, name)
+        sizes |= {(database.collection_name(name), index): size for index, size in by_index.items()}
+    return [replace(item, size_bytes=sizes.get((item.collection, item.stored_as))) for item in comparisons]
 
 
 def compare(
@@ -222,18 +239,22 @@ def compare(
     comparisons = []
     for index in declared:
         entry, detail = _match(index, rest.values(), exact=exact)
+        stored_as = "" if entry is None else rest.pop(entry["name"])["name"]
         presence: IndexPresence = "missing" if entry is None else "differs" if detail else "present"
-        if entry is not None:
-            del rest[entry["name"]]
-            if not detail and entry["name"] != index.name:
-                detail = f"under the name {entry['name']}"
         comparisons.append(
             IndexComparison(
-                collection=collection, name=index.name, presence=presence, serves=index.serves, detail=detail
+                collection=collection,
+                name=index.name,
+                presence=presence,
+                stored_as=stored_as,
+                serves=index.serves,
+                detail=detail or (f"under the name {stored_as}" if stored_as not in ("", index.name) else ""),
             )
         )
     unknown = [
-        IndexComparison(collection=collection, name=name, presence="obsolete", detail=str(list(_keys(entry))))
+        IndexComparison(
+            collection=collection, name=name, presence="obsolete", stored_as=name, detail=str(list(_keys(entry)))
+        )
         for name, entry in rest.items()
     ]
     return comparisons + unknown
@@ -280,10 +301,6 @@ def _keys(entry: Mapping[str, Any]) -> Keys:
     words = [(name, "text") for name in sorted(entry.get("weights", ()))]
     plain = [(name, kind if isinstance(kind, str) else int(kind)) for name, kind in entry["key"].items()]
     return (*(pair for pair in plain if pair[0] not in ("_fts", "_ftsx")), *words)
-
-
-def _sized(comparison: IndexComparison, sizes: Mapping[str, int]) -> IndexComparison:
-    return replace(comparison, size_bytes=sizes.get(comparison.name))
 
 
 async def _is_mongodb(database: MongoDatabase) -> bool:

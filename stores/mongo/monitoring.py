@@ -8,6 +8,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 log: Final = logging.getLogger(__name__)
 
+_MAX_RUNNING: Final = 10_000
 _HOUSEKEEPING: Final = frozenset({"endSessions", "killCursors"})
 
 
@@ -19,6 +20,8 @@ class SlowCommandLog(CommandListener):
         self._collections: dict[int, str] = {}
 
     def started(self, event: CommandStartedEvent) -> None:
+        if len(self._collections) >= _MAX_RUNNING:  # cancelled commands never end
+            self._collections.clear()
         self._collections[event.request_id] = collection_of(event)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:

@@ -46,8 +46,7 @@ def by_ids(ids: Sequence[MemoryId], owner: str) -> Query:
 
 def by_keys(keys: Collection[str], owner: str) -> Query:
     """The memories that hold these dedupe keys, expired ones included."""
-    projection = {name: value for name, value in WITHOUT_INDEXES.items() if name != "dedupe_key"}
-    return Query(filter={"dedupe_key": {"$in": list(keys)}, "source_user_id": owner}, projection=projection)
+    return Query(filter={"dedupe_key": {"$in": list(keys)}, "source_user_id": owner}, projection=WITHOUT_INDEXES)
 
 
 def version_of(memory_id: MemoryId, owner: str) -> Query:

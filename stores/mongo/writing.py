@@ -9,6 +9,7 @@ after a crash or a lost race is not read, since the memory still has it, and goe
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from pymongo import UpdateOne
@@ -19,7 +20,7 @@ from stores.mongo import queries
 from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.codec import decode, encode, encode_index, moment, replacement, tombstone
 from stores.mongo.faults import is_only_duplicates
-from stores.mongo.reading import find
+from stores.mongo.reading import each, find
 from stores.records import Document, IndexMark, IndexState, Memory, MemoryId
 
 VERSIONS_INSIDE: Final = 20
@@ -33,9 +34,10 @@ async def insert(documents: Sequence[Document], owner: str, now: datetime, datab
     fresh: dict[str, Document] = {}
     for document in documents:
         fresh.setdefault(document.dedupe_key, document)
-    rows = {key: encode(document, owner) for key, document in fresh.items()}
+    encoded = await each(partial(encode, owner=owner), list(fresh.values()))
+    rows = dict(zip(fresh, encoded, strict=True))
     stored: dict[str, Memory] = {}
-    refused = await _insert_rows(list(rows.values()), database)
+    refused = await _insert_rows(encoded, database)
     if refused:
         stored, over = await _holders(refused, owner, now, database)
         again = [rows[key] for key in refused if key not in stored]

@@ -1,6 +1,7 @@
 """The client is configured for a server that may fail, errors become ours, and no address or value gets into them."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -168,8 +169,6 @@ def started(name: str, command: dict[str, Any], number: int = 1) -> CommandStart
 
 
 def succeeded(name: str, micros: int, number: int = 1) -> CommandSucceededEvent:
-    from datetime import timedelta
-
     return CommandSucceededEvent(timedelta(microseconds=micros), {}, name, number, ("host", 1), 1)
 
 
@@ -192,6 +191,13 @@ def test_slow_commands_are_logged_by_name_collection_and_time_only(caplog: pytes
     }
     assert not slow._collections
     assert SECRET not in str(record.__dict__)
+
+
+def test_commands_that_never_end_do_not_pile_up() -> None:
+    slow = SlowCommandLog(100)
+    for number in range(30_000):
+        slow.started(started("find", {"find": "memories"}, number))
+    assert len(slow._collections) <= 10_000
 
 
 def test_a_counter_counts_what_was_sent() -> None:

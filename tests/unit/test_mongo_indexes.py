@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stores.errors import StoreError
+from stores.errors import Incompatible, StoreError
 from stores.mongo.client import MongoDatabase
 from stores.mongo.documents import MongoDocuments
 from stores.mongo.indexes import INDEXES, Index, compare, compare_indexes, ensure_indexes
@@ -169,6 +169,12 @@ async def test_a_store_with_memories_gets_only_the_unique_one_and_names_the_scri
         assert record.__dict__["indexes"] == ["memories.newest"]
         assert "create_indexes.py" in record.__dict__["help"]
         await again.aclose()
+
+
+async def test_a_unique_index_that_is_none_is_refused(database: MongoDatabase) -> None:
+    await database.collection("memories").create_index([("source_user_id", 1)], name="dedupe_key_unique")
+    with pytest.raises(Incompatible, match="dedupe_key_unique"):
+        await MongoDocuments(database).open()
 
 
 def run_script(*arguments: str) -> "subprocess.CompletedProcess[str]":

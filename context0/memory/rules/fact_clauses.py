@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from context0.memory.rules.fact_patterns import BARE_HEADS, VERBS
 from context0.memory.rules.fact_words import ADVERBS, LEADS
 from context0.memory.rules.word_set import word_set
 
@@ -124,3 +125,87 @@ def _cut_of(word: str) -> int:
         return len(word) - 3
     cut = word.rfind("'")
     return cut if word[cut + 1 :] in _CONTRACTED else 0
+
+
+def clauses_of(tokens: Tokens) -> list[Clause]:
+    """Cut a sentence into clauses, in order; together they hold all its words but the joints."""
+    words = tokens.words
+    ends_asking = "?" in words[-3:] or "？" in words[-3:]
+    bounds = [(0, "", False), *_bounds(tokens, ends_asking=ends_asking)]
+    asks_from = _first_asking(words, [bound[0] for bound in bounds], ends_asking=ends_asking)
+    clauses: list[Clause] = []
+    blocked = False
+    for place, (start, joint, bare) in enumerate(bounds):
+        stop = bounds[place + 1][0] if place + 1 < len(bounds) else len(words)
+        while stop > start and (words[stop - 1] in _JOINTS or words[stop - 1] in ".!?…"):
+            stop -= 1
+        part = words[start:stop]
+        opens_late = joint in _SUBORDINATING or (bool(part) and part[0] in _SUBORDINATING)
+        if joint in _BREAKS:
+            blocked = False
+        blocked = blocked or not _SUPPOSING.isdisjoint(part) or (opens_late and not clauses)
+        mood: Mood = "asks" if place >= asks_from else "supposes" if blocked or opens_late else "states"
+        clauses.append(Clause(tokens, start, stop, joint, mood, bare))
+        if not _REPORTING.isdisjoint(part) and part[0] not in ("i", "we"):
+            blocked = True
+    return clauses
+
+
+def _bounds(tokens: Tokens, *, ends_asking: bool) -> Iterator[tuple[int, str, bool]]:
+    """Yield where a clause begins behind the first, the strongest joint before it, and whether it lacks a subject."""
+    words = tokens.words
+    at, count = 1, len(words)
+    while at < count:
+        word = words[at]
+        if word not in _JOINTS:
+            if word in _SUBORDINATING and at + 1 < count and words[at + 1] in _SUBJECTS:
+                yield at, word, False
+            elif word == "if" and words[at - 1] in _ASKING:
+                yield at, word, False
+            at += 1
+            continue
+        joint = word
+        at += 1
+        while at < count and (words[at] in _JOINTS or words[at] in ADVERBS or words[at] in LEADS):
+            if words[at] in _JOINTS and joint not in _BREAKS:
+                joint = words[at]
+            at += 1
+        if at == count:
+            return
+        if _opens_clause(tokens, at) or (ends_asking and _opens_question(words, at)):
+            yield at, joint, False
+        elif joint in _CONJUNCTIONS and words[at] in BARE_HEADS:
+            yield at, joint, True
+
+
+def _opens_clause(tokens: Tokens, at: int) -> bool:
+    """Tell whether a subject stands at word `at`: a pronoun, or a name with its verb."""
+    words = tokens.words
+    if words[at] in _SUBJECTS or words[at] in _SUBORDINATING or words[at] == "if":
+        return True
+    behind = at
+    while behind - at < 3 and tokens.is_capital(behind):
+        behind += 1
+    return behind > at and behind < len(words) and (words[behind] in VERBS or words[behind] in ("'s", "is", "has"))
+
+
+def _opens_question(words: list[str], at: int) -> bool:
+    return words[at] in _AUXILIARIES or words[at] in _QUESTION_WORDS or words[at] in _TAGS
+
+
+def _first_asking(words: list[str], starts: list[int], *, ends_asking: bool) -> int:
+    """Return which clause is the first to ask; len(starts) for none."""
+    head = 0
+    while head < len(words) - 1 and (words[head] in LEADS or words[head] == ","):
+        head += 1
+    following = words[head + 1] if head + 1 < len(words) else ""
+    if ends_asking and (words[head] in _AUXILIARIES or words[head] in _QUESTION_WORDS):
+        return 0
+    if words[head] in _AUXILIARIES and following in _SUBJECTS:
+        return 0
+    if words[head] in _QUESTION_WORDS and following in _AUXILIARIES:
+        return 0
+    if not ends_asking:
+        return len(starts)
+    asking = (place for place, at in enumerate(starts) if place and (_opens_question(words, at) or words[at] == "you"))
+    return next(asking, 0)

@@ -162,3 +162,15 @@ him her work bed tears home school class church college university linux windows
 mongodb kubernetes docker python rust vim emacs vscode slack teams github gitlab luxury misery exile squalor comfort
 style hiding hell paradise abroad overseas upstairs downstairs outside inside away one two what which whatever
 """)
+
+COUNTRIES = word_set("""
+afghanistan albania algeria argentina armenia australia austria azerbaijan bangladesh belarus belgium bolivia bosnia
+brazil bulgaria cambodia cameroon canada chile china colombia croatia cuba cyprus czechia denmark ecuador egypt
+england estonia ethiopia finland france georgia germany ghana greece guatemala haiti honduras hungary iceland india
+indonesia iran iraq ireland israel italy jamaica japan jordan kazakhstan kenya kosovo kuwait laos latvia lebanon libya
+liechtenstein lithuania malaysia mali malta mexico moldova mongolia montenegro morocco mozambique myanmar namibia nepal
+netherlands nicaragua nigeria norway pakistan palestine panama paraguay peru philippines poland portugal qatar romania
+russia rwanda scotland senegal serbia slovakia slovenia somalia spain sudan sweden switzerland syria taiwan tanzania
+thailand tunisia turkey uganda ukraine uruguay us usa u.s u.s.a uk america venezuela vietnam wales yemen zambia zimbabwe
+europe asia africa scandinavia bavaria california texas florida
+""")
