@@ -6,6 +6,8 @@ Context0Error
 ├── IdempotencyMismatch                  the key was used before for another body
 ├── SearchUnavailable                    every arm of a search failed
 ├── EngineClosed                         the engine was used after it was closed
+├── UnknownSearch                        feedback on a search that nobody remembers (memory/feedback.py)
+├── DamagedState                         stored learning that cannot be read (memory/sealed.py)
 └── EmbeddingError
     ├── EmbeddingUnavailable             the provider did not answer in time or refused
     ├── EmbeddingInvalid                 the provider answered with unusable vectors

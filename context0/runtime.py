@@ -46,5 +46,6 @@ def build_parts(settings: Settings) -> EngineParts:
             owner_index_staleness_s=settings.owner_index_staleness_s,
             search_deadline_ms=settings.search_deadline_ms,
             index_interval_s=settings.index_interval_s,
+            learn_from_feedback=settings.learn_from_feedback,
         ),
     )

@@ -64,13 +64,17 @@ class Settings(BaseSettings):
         default=1.0, ge=0, le=3600, description="How late a change made by another process may be seen in searches."
     )
     hnsw_from: int = Field(
-        default=100_000,
+        default=50_000,
         ge=1_000,
         description="From how many vectors of one owner a graph (HNSW) replaces exact search.",
     )
     search_deadline_ms: int = Field(default=5_000, ge=1, le=600_000, description="Default deadline of one search.")
     index_interval_s: float = Field(
         default=5.0, gt=0, le=3600, description="How often due index work and expired memories are looked for."
+    )
+
+    learn_from_feedback: bool = Field(
+        default=False, description="Keep searches for an hour so that they can be judged, and use learned weights."
     )
 
     @cached_property

@@ -261,8 +261,6 @@ async def count_of(engine: MemoryEngine, user_id: str = "anna") -> int:
     return (await engine._parts.documents.count(Scope(owner=user_id)))["memories"]
 
 
-
-
 def many(number: int, text: str = "note {n}", **fields: Any) -> list[Any]:
     """Return `number` inputs of `add_many`."""
     return [{"content": text.format(n=n), **fields} for n in range(number)]
@@ -270,5 +268,3 @@ def many(number: int, text: str = "note {n}", **fields: Any) -> list[Any]:
 
 def ids(memories: Collection[Any]) -> list[str]:
     return [memory.id for memory in memories]
-
-

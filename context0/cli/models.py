@@ -48,4 +48,6 @@ def export_model(
         f"cosine to the source's vectors on {report.sentences} sentences: {report.mean_cosine:.3f} on average,"
         f" {report.lowest_cosine:.3f} at least"
     )
-    typer.echo(f"to use it: CONTEXT0_EMBEDDING_PROVIDER=onnx CONTEXT0_EMBEDDING_MODEL={shlex.quote(str(report.target))}")
+    typer.echo(
+        f"to use it: CONTEXT0_EMBEDDING_PROVIDER=onnx CONTEXT0_EMBEDDING_MODEL={shlex.quote(str(report.target))}"
+    )

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, Unpack
 
 from context0.clock import to_ms
-from context0.errors import EngineClosed, IdempotencyMismatch, InvalidInput
+from context0.errors import ConfigurationError, EngineClosed, IdempotencyMismatch, InvalidInput
 from context0.memory.background import Opening, end
 from context0.memory.erasing import erase_owner
 from context0.memory.ids import MemoryIds
@@ -30,16 +30,21 @@ from context0.memory.inputs import (
     check_names,
     check_scope,
 )
+from context0.memory.learned_weights import LearnedWeights
+from context0.memory.learning import Learner
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint, narrowed, to_search_request
 from context0.memory.results import ErasureReceipt, SearchResult
 from context0.memory.search import Progress, Ranking, Searcher
+from context0.memory.signals import SIGNALS, profile_of, vector_of
 from context0.memory.strategies.protocol import SearchStores
+from context0.memory.tuning import TuningOutcome
 from context0.memory.writing import (
     Draft,
     changed_memory,
+    check_keys,
     draft_memory,
     same_content_key,
     to_document,
@@ -92,7 +97,14 @@ class MemoryEngine:
         stores = SearchStores(
             documents=parts.documents, vectors=parts.vectors, graph=parts.graph, embedder=parts.embedder
         )
-        self._searcher = Searcher(stores, self._indexes, clock=parts.clock, max_indexed=limits.owner_index_max_memories)
+        self._learner = Learner(parts.documents, SIGNALS, clock=parts.clock)
+        self._searcher = Searcher(
+            stores,
+            self._indexes,
+            clock=parts.clock,
+            max_indexed=limits.owner_index_max_memories,
+            learner=self._learner if limits.learn_from_feedback else None,
+        )
         self._indexer = Indexer(parts, self._guard, self._indexes)
         self._background: asyncio.Task[None] | None = None
 
@@ -129,7 +141,8 @@ class MemoryEngine:
     async def add_many(self, memories: Sequence[MemoryInput], *, user_id: str, wait: bool = False) -> list[Memory]:
         """Remember up to 10,000 memories and return them in order: one embedding call and one write for all.
 
-        All are checked before any is written. Like `add` otherwise.
+        All are checked before any is written; only a key that was used before for another content is met on writing,
+        and the other memories are stored then. Like `add` otherwise.
         """
         scope = check_scope(user_id)
         if isinstance(memories, str | bytes) or not isinstance(memories, Sequence) or len(memories) > MAX_BATCH:
@@ -138,7 +151,9 @@ class MemoryEngine:
         limit = self._parts.limits.max_content_bytes
 
         def make() -> list[Draft]:
-            return [draft_memory(item, scope=scope, now=now, ids=self._ids, max_bytes=limit) for item in memories]
+            drafts = [draft_memory(item, scope=scope, now=now, ids=self._ids, max_bytes=limit) for item in memories]
+            check_keys(drafts)
+            return drafts
 
         drafts = await _off_the_loop(make, len(memories))
         if not drafts:
@@ -201,7 +216,8 @@ class MemoryEngine:
         cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is
         named in `degraded`. explain: ranks and signals of each memory; why_not: ids to be told why they are not there.
         One round trip to the document store when the user's index is in memory; one more with filters.
-        Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, Timeout, StoreError.
+        Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, Timeout, and other
+        StoreErrors.
         """
         started = time.perf_counter()
         now, deadline_ms = self._parts.clock.now(), self._parts.limits.search_deadline_ms
@@ -227,6 +243,7 @@ class MemoryEngine:
             degraded=tuple(sorted(progress.failures)),
             next_cursor=self._next_cursor(request, ranking, context),
             relevance=ranking.relevance,
+            search_id=ranking.search_id,
             timings_ms=progress.timings_ms,
             explanation=explanation,
         )
@@ -268,7 +285,7 @@ class MemoryEngine:
         scope = check_scope(user_id)
         await self._ready()
         async with self._indexer.writing:
-            return await erase_owner(scope, self._parts, self._indexes)
+            return await erase_owner(scope, self._parts, self._indexes, self._learner)
 
     async def history(self, memory_id: str, *, user_id: str) -> Sequence[HistoryEntry]:
         """Return every version of a memory's content, oldest first, the current one last. Raises NotFound."""
@@ -276,6 +293,38 @@ class MemoryEngine:
         (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
         await self._ready()
         return await self._parts.documents.history(wanted, scope=scope, now=self._parts.clock.now())
+
+    async def feedback(self, search_id: str, memory_id: str, *, user_id: str, useful: bool) -> None:
+        """Say whether a memory of a search was of use: stored when this returns, and learned from by `tune`.
+
+        search_id: of a `SearchResult` of the last hour, or one that was judged before. Three round trips.
+        Raises ConfigurationError unless `learn_from_feedback` is set, UnknownSearch, NotFound, InvalidInput.
+        """
+        scope = self._learning_scope(user_id)
+        (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
+        await self._ready()
+        await self._learner.judge(scope, search_id, wanted, useful=useful)
+
+    async def tune(self, *, user_id: str) -> TuningOutcome:
+        """Look for weights that would have ranked the user's judged searches better, and keep them if they truly do.
+
+        They are tried on searches that were held back, and kept only when chance cannot explain the gain. Up to a
+        second of one core, off the event loop. Undone by `undo_tuning`. Raises ConfigurationError, StoreError.
+        """
+        scope = self._learning_scope(user_id)
+        await self._ready()
+        return await self._learner.tune(scope, vector_of(profile_of(await self._indexes.get(scope))))
+
+    async def undo_tuning(self, *, user_id: str) -> LearnedWeights:
+        """Put back the weights of before the last `tune` that was kept. Raises InvalidInput when there was none."""
+        scope = self._learning_scope(user_id)
+        await self._ready()
+        return await self._learner.undo(scope, vector_of(profile_of(await self._indexes.get(scope))))
+
+    def _learning_scope(self, user_id: str) -> Scope:
+        if not self._parts.limits.learn_from_feedback:
+            raise ConfigurationError("feedback is off; set CONTEXT0_LEARN_FROM_FEEDBACK=true to learn from it")
+        return check_scope(user_id)
 
     async def flush(self) -> int:
         """Do the background work that is due now, and return how many memories it took up."""
@@ -322,8 +371,7 @@ class MemoryEngine:
 
     def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory, and the background, know what was written."""
-        rows = [to_index_row(document) for document in documents]
-        self._indexes.apply(scope, rows)
+        self._indexer.follow(scope, [to_index_row(document) for document in documents])
         if any(document.memory.index.state == "pending" for document in documents):
             self._indexer.wake()
 

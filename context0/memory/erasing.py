@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from context0.memory.learning import Learner
 from context0.memory.parts import EngineParts
 from context0.memory.results import ErasureReceipt, StoreReceipt
 from stores.errors import StoreError
@@ -13,13 +14,16 @@ from stores.records import Scope
 log = logging.getLogger(__name__)
 
 
-async def erase_owner(scope: Scope, parts: EngineParts, indexes: OwnerCache[OwnerIndex]) -> ErasureReceipt:
+async def erase_owner(
+    scope: Scope, parts: EngineParts, indexes: OwnerCache[OwnerIndex], learner: Learner
+) -> ErasureReceipt:
     """Erase the documents first, so that late index work finds nothing to index, then all that was made of them.
 
     Raises StoreError when the documents could not be erased; any other store that fails is told in its receipt.
     """
     now = parts.clock.now()
     removed = await parts.documents.erase(scope)
+    learned = await learner.forget(scope)
     indexes.drop(scope)
     receipts = [
         await _receipt(
@@ -33,7 +37,7 @@ async def erase_owner(scope: Scope, parts: EngineParts, indexes: OwnerCache[Owne
             )
         )
     left = await parts.documents.count(scope)
-    documents = StoreReceipt(store=parts.documents.name, removed=removed, remaining=sum(left.values()))
+    documents = StoreReceipt(store=parts.documents.name, removed={**removed, **learned}, remaining=sum(left.values()))
     return ErasureReceipt(user_id=scope.owner, erased_at=now, stores=(documents, *receipts))
 
 

@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from context0.memory.writing import to_document, to_index_row
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import IndexMark, Memory, MemoryId, PendingWork, Point, Scope
+from stores.records import IndexMark, IndexRow, Memory, MemoryId, PendingWork, Point, Scope
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,13 @@ BATCH: Final = 256
 MAX_ATTEMPTS: Final = 12
 _FIRST_WAIT: Final = timedelta(seconds=1)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """Vectors in memory, made from the documents: told what was written here, they are not behind."""
+
+    def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None: ...
 
 
 class Indexer:
@@ -57,6 +64,12 @@ class Indexer:
     def wake(self) -> None:
         self._woken.set()
 
+    def follow(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
+        """Let the indexes in memory know what this process has just written."""
+        self._indexes.apply(scope, rows)
+        if isinstance(self._vectors, Follower):
+            self._vectors.apply(scope, rows)
+
     async def run(self, interval_s: float) -> None:
         """Work until cancelled. A failure is logged, and the work stays due."""
         while True:
@@ -65,7 +78,7 @@ class Indexer:
                 await self.work_off()
             except (StoreError, TimeoutError) as exc:
                 log.warning("index.unavailable", extra={"error": type(exc).__name__})
-            except Exception:  # noqa: BLE001 - the edge of the task: without it nothing would be indexed any more
+            except Exception:  # the edge of the task: without it nothing would be indexed any more
                 log.exception("index.broken")
             try:
                 async with asyncio.timeout(interval_s):
@@ -152,7 +165,7 @@ class Indexer:
             for item in items
         ]
         taken = await self._documents.mark(marks, scope=scope)
-        self._indexes.apply(scope, [to_index_row(document) for document in documents])
+        self.follow(scope, [to_index_row(document) for document in documents])
         if taken < len(marks):
             await self._undo_for_gone(scope, [item.id for item in items])
 

@@ -86,9 +86,9 @@ LIST_NAMES: Final = frozenset(ListOptions.__annotations__)
 
 def check_names(given: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise InvalidInput for a keyword that nobody knows."""
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(map(str, set(given) - set(known)))
     if unknown:
-        raise InvalidInput(str(unknown[0])[:80], f"unknown; known are {', '.join(sorted(known))}")
+        raise InvalidInput(unknown[0][:80], f"unknown; known are {', '.join(sorted(known))}")
 
 
 def check_scope(user_id: object) -> Scope:
@@ -232,9 +232,9 @@ def _json_value(value: object, depth: int, left: list[int]) -> Any:
         case str():
             return check_storable("metadata", value)
         case int() if abs(value) < 2**63:
-            return value
+            return int(value)  # a plain one, of enums and numpy's numbers too
         case float() if math.isfinite(value):
-            return value
+            return float(value)
         case Mapping():
             return {key: _json_value(item, depth + 1, left) for key, item in _checked_items(value, left)}
         case list() | tuple():

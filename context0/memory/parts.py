@@ -17,6 +17,7 @@ class Limits:
     owner_index_staleness_s: float = 1.0
     search_deadline_ms: float = 5_000
     index_interval_s: float = 5.0
+    learn_from_feedback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

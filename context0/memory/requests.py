@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from context0.clock import to_ms
 from context0.errors import InvalidInput
 from context0.memory.inputs import (
     SEARCH_NAMES,
@@ -61,7 +62,7 @@ def fingerprint(query: str, options: Mapping[str, Any]) -> str:
     told = {
         name: value for name, value in options.items() if name not in ("deadline_ms", "explain") and value is not None
     }
-    text = orjson.dumps([query, told], option=orjson.OPT_SORT_KEYS, default=_plain)
+    text = orjson.dumps([query, told], option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME, default=_plain)
     return hashlib.sha256(text).hexdigest()
 
 
@@ -85,8 +86,15 @@ def _relevance(value: object) -> float:
 
 
 def _plain(value: object) -> Any:
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, Collection):
-        return list(value)
+    match value:
+        case datetime():
+            return ["time", to_ms(value)]
+        case set() | frozenset():
+            return sorted(value, key=repr)
+        case Mapping():
+            return dict(value)
+        case Collection():
+            return list(value)
+        case float() | int():  # numpy's numbers
+            return float(value)
     raise TypeError(type(value).__name__)

@@ -27,6 +27,7 @@ class SearchResult:
 
     relevance: how much the best memory has to do with the question, about 0 to 1; None where only the stores' own
     indexes were asked. Below the search's minimum nothing is returned.
+    search_id: names the search in `feedback`, where that is switched on.
     timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
     """
 
@@ -34,6 +35,7 @@ class SearchResult:
     degraded: tuple[str, ...] = ()
     next_cursor: str | None = None
     relevance: float | None = None
+    search_id: str | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, object] = field(default_factory=dict)
 

@@ -16,13 +16,15 @@ from context0.clock import Clock, to_ms
 from context0.errors import Context0Error, SearchUnavailable
 from context0.memory.candidates import Candidates
 from context0.memory.explaining import explained, why_not
+from context0.memory.feedback import signal_matrix
 from context0.memory.fusion import Mask, Scores, best, fuse, seen
 from context0.memory.inputs import ArmName
+from context0.memory.learning import Learner
 from context0.memory.query import Query, SearchRequest
 from context0.memory.relevance import default_minimum, relevance, same_words
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import QueryAnalysis, analyse_query
-from context0.memory.signals import Weighed, weigh
+from context0.memory.signals import SIGNALS, Voices, Weighed, profile_of, vector_of, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from stores.errors import StoreError
@@ -43,6 +45,7 @@ _MOST_FETCHED: Final = 1_000
 _ARMS_SHARE: Final = 0.8
 """Of the deadline: what is left when an arm was late is for the fetch."""
 _START: Final = 4
+_REMEMBERED: Final = 64
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -68,6 +71,7 @@ class Ranking:
     analysis: QueryAnalysis
     relevance: float | None
     why_not: Mapping[str, str]
+    search_id: str | None
 
 
 class Searcher:
@@ -79,12 +83,19 @@ class Searcher:
     """
 
     def __init__(
-        self, stores: SearchStores, indexes: OwnerCache[OwnerIndex], *, clock: Clock, max_indexed: int
+        self,
+        stores: SearchStores,
+        indexes: OwnerCache[OwnerIndex],
+        *,
+        clock: Clock,
+        max_indexed: int,
+        learner: Learner | None = None,
     ) -> None:
         self._stores = stores
         self._indexes = indexes
         self._clock = clock
         self._max_indexed = max_indexed
+        self._learner = learner
         self._strategies = build_strategies(stores)
         self._large: TTLCache[Scope, bool] = TTLCache(maxsize=10_000, ttl=60)
 
@@ -112,6 +123,7 @@ class Searcher:
             analysis=query.analysis,
             relevance=candidates.relevance,
             why_not=why_not(request.why_not, candidates, found),
+            search_id=self._remembered(request, candidates, progress) if found else None,
         )
 
     async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
@@ -141,6 +153,7 @@ class Searcher:
         prepared |= await self._each(waiting, lambda strategy: strategy.prepare(query), progress, deadline)
         prepared = {name: ready for name, ready in prepared.items() if name not in progress.failures}
         progress.timed("prepare", started)
+        voices = await self._voices(query.request.scope, index)
         snapshot = index.snapshot()
         allowed = _allowed(query, index, snapshot)
 
@@ -148,7 +161,7 @@ class Searcher:
             arms = self._scored(query, prepared, snapshot, progress)
             started = time.perf_counter()
             plain = query.request.arms_only
-            weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, index, snapshot, allowed)
+            weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, snapshot, allowed, voices)
             found = allowed & seen(arms, len(snapshot))
             likeness = relevance(query, arms, snapshot, allowed)
             if likeness < _minimum(query.request, int(allowed.sum()), degraded=bool(progress.failures)):
@@ -167,6 +180,21 @@ class Searcher:
             )
 
         return await asyncio.to_thread(score) if snapshot.matrix.nbytes > _INLINE_BYTES else score()
+
+    async def _voices(self, scope: Scope, index: OwnerIndex) -> Voices:
+        profile = profile_of(index)
+        weights = vector_of(profile)
+        if self._learner is not None:
+            weights = await self._learner.weights(scope, weights)
+        return Voices(codes=index.speakers.codes, profile=profile, weights=weights)
+
+    def _remembered(self, request: SearchRequest, candidates: Candidates, progress: Progress) -> str | None:
+        """Keep the first page of a whole search for feedback, and return the id under which it can be judged."""
+        if self._learner is None or not candidates.signals or request.after or progress.failures:
+            return None
+        rows = best(candidates.total, candidates.allowed, candidates.ids, _REMEMBERED, None)
+        features = signal_matrix(candidates.signals, SIGNALS, np.array(rows, np.intp))
+        return self._learner.remember(request.scope, features, [candidates.ids[row] for row in rows])
 
     async def _index(self, scope: Scope) -> OwnerIndex | None:
         """Return the owner's index, or None for an owner that is too large for one."""

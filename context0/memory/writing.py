@@ -11,7 +11,7 @@ from zlib import crc32
 import orjson
 
 from context0.clock import to_ms
-from context0.errors import InvalidInput
+from context0.errors import IdempotencyMismatch, InvalidInput
 from context0.memory.ids import MemoryIds
 from context0.memory.inputs import (
     CHANGE_NAMES,
@@ -56,13 +56,12 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
 
     Without an idempotency key the same content, speaker, place and data make the same memory.
     """
+    if not isinstance(fields, Mapping):
+        raise InvalidInput("memories", f"a memory is a dictionary with its content, not {type(fields).__name__}")
     check_names(fields, FIELD_NAMES)
     memory_id, arrival = ids.new(now)
     content = check_content(fields.get("content"), max_bytes)
     session_id = check_name_or_none("session_id", fields.get("session_id"))
-    expires_at = check_time("expires_at", fields.get("expires_at"))
-    if expires_at is not None and expires_at <= now:
-        raise InvalidInput("expires_at", "lies in the past; give a later time, or none to keep the memory")
     memory = Memory(
         id=memory_id,
         user_id=scope.owner,
@@ -78,12 +77,22 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
         entities=extract_entities(content),
         importance=check_share("importance", fields.get("importance", 0.5)),
         occurred_at=check_time("occurred_at", fields.get("occurred_at")),
-        expires_at=expires_at,
+        expires_at=_end(fields.get("expires_at"), now),
         content_hash=_digest(content),
-        metadata=check_metadata(fields.get("metadata") or {}),
+        metadata=check_metadata({} if fields.get("metadata") is None else fields["metadata"]),
     )
     key = check_name_or_none("idempotency_key", fields.get("idempotency_key"))
     return Draft(memory=memory, dedupe_key=same_content_key(memory) if key is None else _digest("key", key))
+
+
+def check_keys(drafts: Sequence[Draft]) -> None:
+    """Raise IdempotencyMismatch if one key stands for two contents."""
+    contents: dict[str, str] = {}
+    for draft in drafts:
+        if contents.setdefault(draft.dedupe_key, draft.memory.content_hash) != draft.memory.content_hash:
+            raise IdempotencyMismatch(
+                "an idempotency key stands for two contents in this call; give each memory its own"
+            )
 
 
 def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime, max_bytes: int) -> Memory:
@@ -92,15 +101,14 @@ def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime,
     if not changes:
         raise InvalidInput("changes", f"name what to change: {', '.join(sorted(CHANGE_NAMES))}")
     content = check_content(changes.get("content", memory.content), max_bytes)
-    tags = changes.get("tags", memory.tags)
     return memory.evolve(
         content=content,
         memory_type=check_memory_type(changes.get("memory_type", memory.memory_type)),
-        tags=_tags(tags, content),
+        tags=_tags(changes["tags"], content) if "tags" in changes else _with_marked(memory.tags, content),
         entities=extract_entities(content),
         importance=check_share("importance", changes.get("importance", memory.importance)),
         occurred_at=check_time("occurred_at", changes.get("occurred_at", memory.occurred_at)),
-        expires_at=check_time("expires_at", changes.get("expires_at", memory.expires_at)),
+        expires_at=_end(changes["expires_at"], now) if "expires_at" in changes else memory.expires_at,
         metadata=check_metadata(changes.get("metadata", memory.metadata)),
         content_hash=_digest(content),
         updated_at=now,
@@ -171,7 +179,19 @@ def to_index_row(document: Document) -> IndexRow:
 
 
 def _tags(given: object, content: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*check_tags(given), *(check_name("tags", tag) for tag in extract_tags(content)))))
+    return _with_marked(check_tags(given), content)
+
+
+def _with_marked(tags: Sequence[str], content: str) -> tuple[str, ...]:
+    """Return the tags with those that the writer marked in the text."""
+    return tuple(dict.fromkeys((*tags, *(check_name("tags", tag) for tag in extract_tags(content)))))
+
+
+def _end(given: object, now: datetime) -> datetime | None:
+    moment = check_time("expires_at", given)
+    if moment is not None and moment <= now:
+        raise InvalidInput("expires_at", "lies in the past; give a later time, or none to keep the memory")
+    return moment
 
 
 def _relations(memory: Memory) -> tuple[Relation, ...]:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,6 +17,9 @@ from stores.mongo.documents import MongoDocuments
 from stores.records import IndexMark
 from tests.contracts.builders import ANNA, NOW, build_document, ids_of, named, put
 from tests.mongo_scripted import OPTIONS, ScriptedMongoDB, opened, served, silence
+
+SLACK_S: Final = 0.5
+"""What a busy test machine may add to a deadline."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ async def test_silence_becomes_a_timeout_within_the_deadline(scripted: ScriptedM
         began = time.monotonic()
         with pytest.raises(Timeout, match=r"0\.5 s"):
             await calls[command]()
-        assert time.monotonic() - began < 0.5 * 1.1 + 0.2
+        assert time.monotonic() - began < 0.5 * 1.1 + SLACK_S
         scripted.script[command] = []
         assert ids_of(await store.get_many([given.memory.id], scope=ANNA, now=NOW)) == [given.memory.id]
 
@@ -62,7 +65,7 @@ async def test_silence_becomes_a_timeout_through_motor_too(scripted: ScriptedMon
     began = time.monotonic()
     with pytest.raises(Timeout):
         await put(store, build_document())
-    assert time.monotonic() - began < 0.5 * 1.1 + 0.3
+    assert time.monotonic() - began < 0.5 * 1.1 + SLACK_S
     client.close()
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from context0.demo.report import DemoReport
 from tests.command_line import ROOT, CommandLine
+from tests.mongo_server import database_url, fresh_name
 
 HEAVY = ("numpy", "apsw", "pydantic", "pymongo", "openai", "structlog", "wordllama", "orjson")
 CONTENT = "Käse und Brot, dazu Wein 🧀"
@@ -328,6 +329,17 @@ def test_help_comes_without_loading_the_engine(context0: CommandLine) -> None:
     )
     assert "reindex" in told.stdout
     assert told.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_same_commands_run_on_mongodb_by_one_url(context0: CommandLine) -> None:
+    context0.configure(store_url=database_url(fresh_name()))
+    memory = context0("add", CONTENT, "--user", "anna", "--speaker", "Anna", "--json").json
+    assert context0("list", "--user", "anna", "--json").json["items"] == [memory]
+    assert context0("search", "Wein", "--user", "anna", "--json").json["items"][0]["memory"] == memory
+    assert context0("reindex", "--json").json["memories"] == 1
+    assert context0("doctor").code == 0
+    assert context0("demo", "--json", "--store", database_url(fresh_name())).json["ok"] is True
+    assert context0.store.exists() is False
 
 
 def test_an_evaluation_prints_its_figures(context0: CommandLine) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from context0.embeddings.cached import Cached
 from context0.embeddings.coalesced import Coalesced
+from context0.embeddings.onnx import OnnxEmbedder
 from context0.embeddings.openai import OpenAIEmbedder
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.registry import PROVIDERS, build_embedder
@@ -16,6 +17,7 @@ from context0.embeddings.static import StaticEmbedder
 from context0.embeddings.validated import Validated
 from context0.embeddings.wrapper import Wrapper
 from context0.errors import ConfigurationError
+from tests.tiny_onnx import write_folder
 
 
 def layers(embedder) -> list[type]:
@@ -32,15 +34,18 @@ def layers(embedder) -> list[type]:
         ("static", [Validated, StaticEmbedder]),
         ("openai", [Cached, Coalesced, Validated, OpenAIEmbedder]),
         ("sentence-transformers", [Cached, Validated, SentenceTransformersEmbedder]),
+        ("onnx", [Cached, Validated, OnnxEmbedder]),
     ],
 )
 def test_every_provider_comes_in_the_wrappers_that_it_needs(provider, stack):
-    assert layers(build_embedder(provider, EmbedderOptions(api_key="k"))) == stack
+    model = "/models/mine" if provider == "onnx" else None
+    assert layers(build_embedder(provider, EmbedderOptions(api_key="k", model=model))) == stack
 
 
-def test_every_provider_of_the_table_can_be_built():
+def test_every_provider_of_the_table_can_be_built(tmp_path):
     for provider in PROVIDERS:
-        assert build_embedder(provider, EmbedderOptions(api_key="k")).model.startswith(f"{provider}/")
+        model = str(write_folder(tmp_path)) if provider == "onnx" else None
+        assert build_embedder(provider, EmbedderOptions(api_key="k", model=model)).model.startswith(f"{provider}/")
 
 
 def test_the_cache_can_be_switched_off():
@@ -48,7 +53,7 @@ def test_the_cache_can_be_switched_off():
 
 
 def test_an_unknown_provider_is_refused_with_the_names_of_the_known():
-    with pytest.raises(ConfigurationError, match="static, openai, sentence-transformers"):
+    with pytest.raises(ConfigurationError, match="static, openai, sentence-transformers, onnx"):
         build_embedder("cohere")
 
 
@@ -81,6 +86,7 @@ def test_the_key_does_not_show_in_the_options():
         ("context0.embeddings.protocol", ["numpy"]),
         ("context0.embeddings.openai", ["openai", "httpx"]),
         ("context0.embeddings.static", ["tokenizers", "wordllama"]),
+        ("context0.embeddings.onnx", ["tokenizers", "onnxruntime"]),
     ],
 )
 def test_importing_stays_light(module, heavy):

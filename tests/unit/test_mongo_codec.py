@@ -7,7 +7,7 @@ from typing import Any
 import bson
 import pytest
 from bson.codec_options import CodecOptions
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores.mongo import codec
@@ -114,6 +114,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(alphabet="ab$.＼sd0\0é", max_size=6), JSON, max_size=4))
 def test_any_metadata_survives_with_keys_that_mean_nothing_to_mongodb(metadata: dict[str, Any]) -> None:
     row = through_bson(build_document(metadata=metadata))

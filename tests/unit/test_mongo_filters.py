@@ -7,7 +7,7 @@ from typing import Any
 import bson
 import pytest
 from bson.codec_options import CodecOptions
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores.errors import InvalidFilter
@@ -19,6 +19,7 @@ from tests import mongo_matcher
 from tests.contracts.builders import NOW, build_memory, document_of
 
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+CALM = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ALLOWED = {"$and", "$or", "$nor", "$in", "$gt", "$gte", "$lt", "$lte", "$regex", "$type"}
 
 TEXTS = st.sampled_from(["", "a", "ab", "Ab", "b.*", "a\nb", "é", "10", "true", "a$b"])
@@ -81,12 +82,13 @@ def finds(tree: Filter, memory: Memory) -> bool:
     return mongo_matcher.matches(query, stored)
 
 
-@settings(max_examples=1000)
+@CALM
 @given(trees(), MEMORIES)
 def test_the_translation_finds_exactly_what_the_language_means(tree: Filter, memory: Memory) -> None:
     assert finds(tree, memory) == matches(tree, memory)
 
 
+@CALM
 @given(trees())
 def test_no_operator_but_the_listed_ones_comes_out(tree: Filter) -> None:
     assert operators_in(compile_filter(tree)) <= ALLOWED

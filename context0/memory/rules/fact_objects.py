@@ -45,7 +45,9 @@ _PAIRS = re.compile(
     r"|peanut butter and jelly|bed and breakfast|arts and crafts|country and western|track and field|bread and butter)\b",
     re.IGNORECASE,
 )
-_DETERMINER = re.compile(r"(?:a|an|the|my|our|some|any|all|both|his|her|their|lots of|a lot of|a little|a bit of)\s+", re.IGNORECASE)
+_DETERMINER = re.compile(
+    r"(?:a|an|the|my|our|some|any|all|both|his|her|their|lots of|a lot of|a little|a bit of)\s+", re.IGNORECASE
+)
 _WITHIN = re.compile(r"\b(?:in|outside|near) ((?:the )?[^\W\d_a-z][\w'.-]*(?: [^\W\d_a-z][\w'.-]*){0,3})")
 _WORD = re.compile(r"[\w'-]+")
 _EDGES = " \t\r\n,.;:!?\"'“”„«»()[]{}*_~-–—"
@@ -170,7 +172,13 @@ def places(text: str, loose: bool) -> tuple[str, ...]:
     stop = _PLACE_STOP.search(head)
     place = (head[: stop.start()] if stop else head).strip(_EDGES)
     words = place.lower().split()
-    if not words or not fits(place) or not NOT_PLACES.isdisjoint(words) or words[0] in _DEICTIC or words[0] in QUANTITIES:
+    if (
+        not words
+        or not fits(place)
+        or not NOT_PLACES.isdisjoint(words)
+        or words[0] in _DEICTIC
+        or words[0] in QUANTITIES
+    ):
         return ()
     is_named = place[0].isupper() or (words[0] == "the" and place[4:5].isupper())
     if not is_named and (not loose or len(words) > 2 or not place.replace(" ", "").isalpha() or words[0] == "the"):
@@ -188,11 +196,22 @@ def employers(text: str, loose: bool) -> tuple[str, ...]:
     stop = _PLACE_STOP.search(head)
     head = head[: stop.start()] if stop else head
     words = head.lower().split()
-    if not words or words[0] in _NO_EMPLOYERS or words[0] in QUANTITIES and words[0] not in ("a", "an") or words[0][0].isdecimal():
+    if (
+        not words
+        or words[0] in _NO_EMPLOYERS
+        or words[0] in QUANTITIES
+        and words[0] not in ("a", "an")
+        or words[0][0].isdecimal()
+    ):
         return ()
     name = clean(head)
     low = name.lower()
-    if not fits(name) or low in _NO_EMPLOYERS or low in TRIGGERS or low in ("moment", "same time", "office", "same place"):
+    if (
+        not fits(name)
+        or low in _NO_EMPLOYERS
+        or low in TRIGGERS
+        or low in ("moment", "same time", "office", "same place")
+    ):
         return ()
     return (name,)
 
@@ -314,7 +333,12 @@ def allergens(text: str, loose: bool) -> tuple[str, ...]:
     for item in items_of(_without_time(cut(text))):
         thing = clean(item)
         words = thing.lower().split()
-        if not words or len(words) > _MAX_NAMES or not _DEICTIC.isdisjoint(words) or not _NEVER_INSIDE.isdisjoint(words):
+        if (
+            not words
+            or len(words) > _MAX_NAMES
+            or not _DEICTIC.isdisjoint(words)
+            or not _NEVER_INSIDE.isdisjoint(words)
+        ):
             break
         found.append(thing)
     return tuple(found)
@@ -333,3 +357,26 @@ def subjects_studied(text: str, loose: bool) -> tuple[str, ...]:
 _NOT_STUDIED = word_set("""
 hard for at in with all late every together harder well more less abroad alone tonight too from by to on and until
 """)
+
+
+def promotions(text: str, loose: bool) -> tuple[str, ...]:
+    job = _job(text)
+    return (job,) if job else ()
+
+
+def left_employers(text: str, loose: bool) -> tuple[str, ...]:
+    """Whom somebody left for good: a name, and no hour or day at which one leaves a place."""
+    if not text[:1].isupper() or _LEFT_TODAY.search(text):
+        return ()
+    return employers(text, loose)
+
+
+def left_schools(text: str, loose: bool) -> tuple[str, ...]:
+    school = employers(text, loose)
+    return school if school and (any(map(str.isupper, school[0])) or _SCHOOL.search(school[0])) else ()
+
+
+_LEFT_TODAY = re.compile(
+    r"\b(?:today|yesterday|tonight|morning|evening|afternoon|night|ago|at \d|early|late|again|alone)\b"
+)
+_SCHOOL = re.compile(r"\b(?:university|college|school|uni)\b")

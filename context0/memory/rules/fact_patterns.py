@@ -1,7 +1,6 @@
 """The table of facts: which verb with which words behind it says what."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -13,18 +12,20 @@ from context0.memory.rules.fact_readers import (
     age,
     avoided,
     diets,
-    former_work,
+    employment,
     homes,
     intolerances,
+    lost_work,
     own_name,
     pets,
     relatives,
+    retirement,
     valued,
 )
 from context0.memory.rules.word_set import word_set
 
-Tense = Literal["present", "progressive", "past", "perfect"]
 Aspect = Literal["state", "begin", "end", "always"]
+Form = Literal["base", "ing", "past"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,139 +48,189 @@ class Rule:
 
 
 def _rule(pattern: str, find: Finder, aspect: Aspect = "state", *, past: bool = False) -> Rule:
-    return Rule(re.compile(pattern, re.IGNORECASE), find, aspect, past)
+    return Rule(re.compile(pattern.replace("<>", "(?P<object>.+)"), re.IGNORECASE | re.DOTALL), find, aspect, past)
 
 
-_ALL = r"(?P<object>.+)"
-_FOR_LONG = r"(?:(?:here|there|full-time|part-time|remotely|hard|long|for \w+ (?:years|months|weeks) (?:now )?) )*"
 _likes, _dislikes = valued("likes", objects.things), valued("dislikes", objects.things)
 _works_at, _works_as = valued("works_at", objects.employers), valued("works_as", objects.jobs)
-_studies_at = valued("studies_at", objects.employers)
-_lives_in = valued("lives_in", objects.places)
+_studies, _studies_at = valued("studies", objects.subjects_studied), valued("studies_at", objects.employers)
+_lives_in, _owns = valued("lives_in", objects.places), valued("owns", objects.possessions)
 _plays, _speaks = valued("plays", objects.played), valued("speaks", objects.languages)
-_owns = valued("owns", objects.possessions)
+_allergic_to = valued("allergic_to", objects.allergens)
+_partner, _spouse, _fiance = (valued(f"related_to:{role}", objects.names) for role in ("partner", "spouse", "fiance"))
 
-_LIKING = (_rule(_ALL, _likes),)
-_DISLIKING = (_rule(_ALL, _dislikes),)
-_AT_WORK = (
-    _rule(rf"{_FOR_LONG}as {_ALL}", _works_as, past=True),
-    _rule(rf"{_FOR_LONG}(?:as (?:an?|the) (?:[\w-]+ ){{1,4}})?(?:at|for) {_ALL}", _works_at, past=True),
-)
-_MOVING = (
-    _rule(rf"(?:[\w' ]+ )??(?:back |over |down |up |out )?(?:in)?to {_ALL}", _lives_in, "begin"),
-    _rule(rf"(?:back |away |out )?(?:from|of) {_ALL}", _lives_in, "end"),
-)
+_AWHILE = r"(?:(?:here|there|full-time|part-time|remotely|for \w+ (?:years|months|weeks)(?: now)?) )*"
+_JOB = r"(?:(?:a|an|my|the|that) (?:\w+ )?(?:job|position|role|work|career) )"
+_DEGREE = r"(?:a|an|my) (?:phd|master'?s|mba|ma|msc|ba|bsc|bachelor'?s|degree|doctorate)(?: degree)?"
+_BADLY = r"(?:severe |bad |mild |serious |terrible )?"
+_ENDS = r"(?=\s*(?:$|[.,!;]|(?:in|on|last|this|yesterday|today|recently|because|and|to|at the|after)\b))"
+
 _LEAVING = (
-    _rule(rf"(?:my |the |a )?(?:\w+ )?(?:job|position|role|work)?\s?(?:as [\w ]+? )?(?:at|with|from) {_ALL}", _works_at, "end"),
-    _rule(r"(?:my|the|that) (?:\w+ )?(?P<object>job|position)\s*(?:\.|!|,|$|\s(?:in|on|last|this|yesterday|today))", former_work, "end"),
-    _rule(rf"(?:playing )?(?:the )?{_ALL}", _plays, "end"),
+    _rule(rf"{_JOB}?(?:as [\w ]+? )?(?:at|with|from) <>", _works_at, "end"),
+    _rule(rf"(?P<object>(?:my|the|that) (?:\w+ )?(?:job|position)){_ENDS}", lost_work, "end"),
 )
+_GIVEN_UP = _rule("(?:playing )?(?:the )?<>", _plays, "end")
 
 RULES = MappingProxyType(
     {
-        "live": (_rule(rf"(?:back |here |over |now )?in {_ALL}", homes, past=True),),
-        "move": _MOVING,
-        "settle": (_rule(rf"(?:down )?in {_ALL}", _lives_in, "begin"),),
-        "grow": (_rule(rf"up in {_ALL}", valued("grew_up_in", objects.places), "always"),),
-        "work": _AT_WORK,
+        "live": (_rule("(?:back |here |over |now )*in <>", homes, past=True),),
+        "move": (
+            _rule("(?:[\\w' ]+? )??(?:back |over |down |up |out )?to <>", _lives_in, "begin"),
+            _rule("(?:back |away |out )?(?:from|of) <>", _lives_in, "end"),
+        ),
+        "settle": (_rule("(?:down )?in <>", _lives_in, "begin"),),
+        "grow": (_rule("up in <>", valued("grew_up_in", objects.places), "always"),),
+        "work": (
+            _rule(f"{_AWHILE}as <>", _works_as, past=True),
+            _rule(rf"{_AWHILE}(?:as (?:an?|the) (?:[\w-]+ ){{1,4}}?)?(?:at|for) <>", _works_at, past=True),
+        ),
         "start": (
-            _rule(rf"(?:(?:a|my) (?:new )?(?:job|position|role) )?(?:at|with) {_ALL}", _works_at, "begin"),
-            _rule(rf"(?:(?:a|my) (?:new )?(?:job|position|role) )?as {_ALL}", _works_as, "begin"),
+            _rule(f"{_JOB}?(?:at|with) <>", _works_at, "begin"),
+            _rule(f"{_JOB}?as <>", _works_as, "begin"),
         ),
         "join": (
             _rule(r"(?P<object>[\w&.' -]+?) as an? ", _works_at, "begin"),
-            _rule(rf"[\w&.' -]+? as (?=an? ){_ALL}", _works_as, "begin"),
+            _rule(r"[\w&.' -]+? as (?=an? )<>", _works_as, "begin"),
         ),
-        "quit": _LEAVING,
-        "leave": (
-            *_LEAVING[:2],
-            _rule(r"(?P<object>[^\W\d_a-z].*)", valued("works_at", objects.left_employer), "end"),
+        "quit": (*_LEAVING, _GIVEN_UP),
+        "resign": _LEAVING,
+        "leave": (*_LEAVING, _rule("<>", valued("works_at", objects.left_employers), "end")),
+        "lose": (_rule(f"(?P<object>my job){_ENDS}", lost_work, "end"),),
+        "retire": (
+            _rule(r"(?P<object>(?:from (?:work|my job|teaching|the)\b|early|in|last|this|at|\W|$))", retirement, "end"),
         ),
-        "retire": (_rule(r"(?P<object>(?:from (?:work|my job|teaching|the)\b|early|in|last|this|at|\W|$))", former_work, "end"),),
-        "become": (
-            _rule(rf"{_ALL}", valued("works_as", objects.professions), "begin"),
-            _rule(rf"{_ALL}", diets, "begin"),
-        ),
+        "become": (_rule("(?:an? )<>", valued("works_as", objects.professions), "begin"), _rule("<>", diets, "begin")),
         "get": (
-            _rule(rf"(?:a|the|my) (?:new |first )?(?:job|position) (?:at|with) {_ALL}", _works_at, "begin"),
-            _rule(rf"(?:a|the|my) (?:new |first )?(?:job|position) as {_ALL}", _works_as, "begin"),
-            _rule(rf"(?:promoted|hired) (?:to|as) {_ALL}", _works_as, "begin"),
-            _rule(rf"(?:laid off|fired|made redundant)(?P<object>.*)", former_work, "end"),
-            _rule(rf"engaged to {_ALL}", valued("related_to:fiance", objects.names), "begin"),
-            _rule(rf"married to {_ALL}", valued("related_to:spouse", objects.names), "begin"),
-            _rule(rf"{_ALL}", pets, "begin"),
-            _rule(rf"{_ALL}", _owns, "begin"),
+            _rule(f"{_JOB}(?:at|with) <>", _works_at, "begin"),
+            _rule(f"{_JOB}as <>", _works_as, "begin"),
+            _rule("(?:promoted|hired) (?:to|as) <>", valued("works_as", objects.promotions), "begin"),
+            _rule("(?:laid off|fired|made redundant)(?P<object>.*)", lost_work, "end"),
+            _rule("engaged to <>", _fiance, "begin"),
+            _rule("married to <>", _spouse, "begin"),
+            _rule("<>", pets, "begin"),
+            _rule("<>", _owns, "begin"),
         ),
-        "change": (
-            _rule(rf"my (?:first |full )?name to {_ALL}", valued("name", objects.names), "begin"),
-            _rule(rf"my major (?:from [\w ]+? )?to {_ALL}", valued("studies", objects.subjects_studied), "begin"),
-            _rule(r"my major from (?P<object>[\w ]+?) to ", valued("studies", objects.subjects_studied), "end"),
+        "change": (_rule("my (?:first |full )?name to <>", valued("name", objects.names), "begin"),),
+        "switch": (
+            _rule(r"(?:my )?majors? (?:from [\w ]+? )?to <>", _studies, "begin"),
+            _rule(r"(?:my )?majors? from (?P<object>[\w ]+?) to ", _studies, "end"),
         ),
-        "study": (
-            _rule(rf"{_ALL}", valued("studies", objects.subjects_studied), past=True),
-            _rule(rf"(?:[\w ]+ )?at {_ALL}", _studies_at, past=True),
-        ),
-        "major": (_rule(rf"in {_ALL}", valued("studies", objects.subjects_studied), past=True),),
-        "do": (
-            _rule(rf"an? (?:phd|master'?s|mba|ma|msc|ba|bsc|bachelor'?s|degree|doctorate)(?: degree)? in {_ALL}",
-                  valued("studies", objects.subjects_studied)),
-            _rule(rf"an? (?:phd|master'?s|mba|ma|msc|ba|bsc|bachelor'?s|degree|doctorate)(?: degree)?(?: in [\w ]+?)? at {_ALL}", _studies_at),
-        ),
-        "graduate": (_rule(rf"from {_ALL}", _studies_at, "end"),),
-        "drop": (_rule(rf"out of (?=\S*[A-Z]|the \S*[A-Z]|univ|coll|med|law|grad){_ALL}", _studies_at, "end"),),
-        "like": _LIKING,
-        "prefer": _LIKING,
-        "hate": _DISLIKING,
-        "stand": (),
+        "study": (_rule("<>", _studies, past=True), _rule(r"(?:[\w ]+ )?at <>", _studies_at, past=True)),
+        "major": (_rule("in <>", _studies, past=True),),
+        "do": (_rule(f"{_DEGREE} in <>", _studies), _rule(rf"{_DEGREE}(?: in [\w ]+?)? at <>", _studies_at)),
+        "graduate": (_rule("from <>", _studies_at, "end"),),
+        "drop": (_rule("out of <>", valued("studies_at", objects.left_schools), "end"),),
+        "like": (_rule("<>", _likes),),
+        "hate": (_rule("<>", _dislikes),),
         "give": (
-            _rule(rf"up (?:on )?(?:playing )?(?:the )?{_ALL}", _plays, "end"),
-            _rule(rf"(?:up|away) (?:my|our|the) {_ALL}", pets, "end"),
-            _rule(rf"away {_ALL}", _owns, "end"),
+            _rule("up (?:on )?(?:playing )?(?:the )?<>", _plays, "end"),
+            _rule("(?:up|away) (?=my|our|the)<>", pets, "end"),
         ),
         "have": (
-            _rule(_ALL, pets, past=True),
-            _rule(_ALL, relatives),
-            _rule(r"an? (?:severe |bad |mild |serious |terrible )?(?P<object>[\w-]+(?: [\w-]+)?) allergy", valued("allergic_to", objects.allergens)),
-            _rule(rf"(?:an? )?(?:severe |bad |mild |serious |terrible )?allerg(?:y|ies) to {_ALL}", valued("allergic_to", objects.allergens)),
-            _rule(rf"an? (?:new )?(?:job|position) (?:at|with) {_ALL}", _works_at),
-            _rule(r"(?=an?\b|two\b|three\b|any\b|my\b|our\b|the\b)(?P<object>.+)", _owns, past=True),
+            _rule("<>", pets, past=True),
+            _rule("<>", relatives),
+            _rule(rf"an? {_BADLY}(?P<object>[\w-]+(?: [\w-]+)?) allergy", _allergic_to),
+            _rule(rf"(?:an? )?{_BADLY}allerg(?:y|ies) to <>", _allergic_to),
+            _rule(f"{_JOB}(?:at|with) <>", _works_at),
+            _rule(r"(?=(?:an?|two|three|any|my|our|the)\b)<>", _owns, past=True),
         ),
-        "own": (_rule(_ALL, valued("owns", objects.owned), past=True),),
-        "buy": (_rule(_ALL, _owns, "begin"), _rule(_ALL, pets, "begin")),
-        "sell": (_rule(r"(?=my\b|our\b|the\b){_ALL}".replace("{_ALL}", _ALL), _owns, "end"),),
-        "adopt": (_rule(_ALL, pets, "begin"),),
-        "name": (_rule(r"(?P<object>(?:my|our|the|her|him) .+)", pets, "begin"),),
-        "break": (_rule(rf"up with {_ALL}", valued("related_to:partner", objects.names), "end"),),
-        "divorce": (_rule(_ALL, valued("related_to:spouse", objects.names), "end"),),
-        "marry": (_rule(_ALL, valued("related_to:spouse", objects.names), "begin"),),
-        "speak": (_rule(_ALL, _speaks),),
-        "play": (_rule(_ALL, _plays),),
-        "eat": (_rule(_ALL, avoided), _rule(_ALL, diets)),
-        "go": (
-            _rule(_ALL, diets, "begin"),
-            _rule(rf"by {_ALL}", valued("nickname", objects.names)),
-        ),
-        "turn": (_rule(_ALL, age, "begin"),),
+        "own": (_rule("<>", valued("owns", objects.owned), past=True),),
+        "buy": (_rule("<>", _owns, "begin"), _rule("<>", pets, "begin")),
+        "sell": (_rule(r"(?=(?:my|our|the)\b)<>", _owns, "end"),),
+        "adopt": (_rule("<>", pets, "begin"),),
+        "name": (_rule(r"(?=(?:my|our|the)\b)<>", pets, "begin"),),
+        "break": (_rule("up with <>", _partner, "end"),),
+        "divorce": (_rule("<>", _spouse, "end"),),
+        "marry": (_rule("<>", _spouse, "begin"),),
+        "speak": (_rule("<>", _speaks),),
+        "play": (_rule("(?:the )?<>", _plays),),
+        "eat": (_rule("<>", avoided), _rule("<>", diets)),
+        "go": (_rule("<>", diets, "begin"), _rule("by <>", valued("nickname", objects.names))),
+        "turn": (_rule("<>", age, "begin"),),
         "be": (
-            _rule(rf"(?:based|located) (?:in|out of) {_ALL}", homes),
-            _rule(rf"born (?:and raised )?in {_ALL}", valued("born_in", objects.places), "always"),
-            _rule(rf"(?=from){_ALL}", valued("comes_from", objects.origins)),
-            _rule(_ALL, age),
-            _rule(rf"(?:\w+ )?allergic to {_ALL}", valued("allergic_to", objects.allergens)),
-            _rule(_ALL, diets, past=True),
-            _rule(_ALL, intolerances),
-            _rule(rf"(?:an?|the) (?=\w){_ALL}", valued("works_as", objects.professions), past=True),
-            _rule(rf"(?:an?|the) (?=(?:[\w-]+ ){{1,4}}(?:at|for) [^\W_])(?P<object>.+)", objects_at_work := _works_at, past=True),
-            _rule(rf"an? (?:\w+ )?(?:fan|lover|enthusiast) of {_ALL}", _likes),
-            _rule(rf"(?:\w+ )?(?:into|fond of|crazy about|mad about|obsessed with|keen on|passionate about|a sucker for) {_ALL}", _likes),
-            _rule(rf"fluent in {_ALL}", _speaks),
-            _rule(rf"(?:happily )?married to {_ALL}", valued("related_to:spouse", objects.names), past=True),
-            _rule(rf"engaged to {_ALL}", valued("related_to:fiance", objects.names)),
-            _rule(rf"dating {_ALL}", valued("related_to:partner", objects.names)),
-            _rule(r"(?P<object>retired|unemployed|out of work|between jobs)\b", former_work, "end"),
-            _rule(rf"(?:called|named) {_ALL}", valued("name", objects.names)),
-            _rule(_ALL, own_name),
-            _rule(_ALL, valued("nationality", objects.nationalities)),
+            _rule("(?:based|located) (?:in|out of) <>", homes),
+            _rule("born (?:and raised )?in <>", valued("born_in", objects.places), "always"),
+            _rule("from <>", valued("comes_from", objects.places)),
+            _rule("<>", age),
+            _rule("allergic to <>", _allergic_to),
+            _rule("<>", diets, past=True),
+            _rule("<>", intolerances),
+            _rule("an? <>", employment, past=True),
+            _rule(r"an? (?:[\w-]+ ){0,2}(?:fan|lover|enthusiast) of <>", _likes),
+            _rule(
+                "(?:into|fond of|crazy about|mad about|obsessed with|keen on|passionate about|a sucker for) <>", _likes
+            ),
+            _rule("fluent in <>", _speaks),
+            _rule("married to <>", _spouse, past=True),
+            _rule("engaged to <>", _fiance),
+            _rule("dating <>", _partner),
+            _rule(rf"(?P<object>retired|unemployed|out of work|between jobs){_ENDS}", lost_work, "always"),
+            _rule("(?:called|named) <>", valued("name", objects.names)),
+            _rule("<>", own_name),
+            _rule("<>", valued("nationality", objects.nationalities)),
         ),
     }
 )
+
+# Each verb: its name in RULES, then base and third person | -ing | past and participle.
+_VERBS = """
+live: live lives reside resides | living residing | lived resided
+move: move moves relocate relocates emigrate emigrates | moving relocating | moved relocated emigrated
+settle: settle settles | settling | settled
+grow: grow grows | growing | grew grown
+work: work works | working | worked
+start: start starts begin begins | starting beginning | started began begun
+join: join joins | joining | joined
+quit: quit quits | quitting | quit
+resign: resign resigns | resigning | resigned
+leave: leave leaves | leaving | left
+lose: lose loses | losing | lost
+retire: retire retires | retiring | retired
+become: become becomes | becoming | became
+get: get gets | getting | got gotten
+change: change changes | changing | changed
+switch: switch switches | switching | switched
+study: study studies | studying | studied
+major: major majors | majoring | majored
+do: | doing | done
+graduate: graduate graduates | graduating | graduated
+drop: drop drops | dropping | dropped
+like: like likes love loves enjoy enjoys adore adores prefer prefers | liking loving enjoying | liked loved enjoyed
+hate: hate hates dislike dislikes detest detests despise despises loathe loathes | hating | hated disliked
+stand: stand | |
+stop: stop stops | stopping | stopped
+give: give gives | giving | gave given
+have: have has | having | had
+own: own owns | owning | owned
+buy: buy buys | buying | bought
+sell: sell sells | selling | sold
+adopt: adopt adopts | adopting | adopted rescued
+name: name names | naming | named
+break: break breaks | breaking | broke broken
+divorce: divorce divorces | divorcing | divorced
+marry: marry marries | marrying | married
+speak: speak speaks | speaking | spoke spoken
+play: play plays | playing | played
+eat: eat eats | eating | ate eaten
+go: go goes | going | went gone
+turn: turn turns | turning | turned
+be: | being | been
+"""
+
+
+def _forms() -> dict[str, tuple[str, Form]]:
+    forms: dict[str, tuple[str, Form]] = {}
+    for line in _VERBS.strip().splitlines():
+        verb, _, rest = line.partition(":")
+        for form, words in zip(("base", "ing", "past"), rest.split("|"), strict=True):
+            forms.update(dict.fromkeys(words.split(), (verb, form)))
+    return forms
+
+
+VERBS = MappingProxyType(_forms())
+"""Every form of a verb that says facts -> the verb's name in RULES and the form. "quit" counts as past."""
+
+BARE_HEADS = frozenset(form for form, (_, kind) in VERBS.items() if kind != "ing" and form not in ("name", "been")) | (
+    word_set("allergic vegetarian vegan fluent based married engaged am is was used do does")
+)
+"""Words that carry a predicate on without a subject of their own: "… and work at Siemens", "… and allergic to nuts"."""

@@ -174,3 +174,25 @@ russia rwanda scotland senegal serbia slovakia slovenia somalia spain sudan swed
 thailand tunisia turkey uganda ukraine uruguay us usa u.s u.s.a uk america venezuela vietnam wales yemen zambia zimbabwe
 europe asia africa scandinavia bavaria california texas florida
 """)
+
+FAMILY = word_set("""
+mother father sister brother sibling twin son daughter child stepmother stepfather stepsister stepbrother stepson
+stepdaughter grandmother grandfather grandson granddaughter aunt uncle cousin niece nephew wife husband spouse partner
+boyfriend girlfriend fiance roommate flatmate housemate
+""")
+FAITHS_AND_SIGNS = word_set("""
+catholic christian protestant muslim jewish buddhist hindu sikh mormon orthodox atheist lutheran aries taurus gemini
+cancer leo virgo libra scorpio sagittarius capricorn aquarius pisces aries republican democrat gryffindor slytherin
+hufflepuff ravenclaw team gen mr mrs ms
+""")
+NUMBERS = MappingProxyType(
+    {
+        word: number
+        for number, word in enumerate(
+            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+            " eighteen nineteen twenty".split(),
+            start=1,
+        )
+    }
+    | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+)

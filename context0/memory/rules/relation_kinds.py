@@ -20,6 +20,8 @@ FAVOURITE: Final = "favourite:"
 RELATED_TO: Final = "related_to:"
 HAS_PET: Final = "has_pet:"
 INSTEAD_OF: Final = "instead_of:"
+EATS: Final = "eats"
+"""Read, but never a fact: its denial is a diet, "no pork"."""
 
 OPPOSITES: Final = MappingProxyType({"likes": "dislikes", "dislikes": "likes"})
 UNCHANGING: Final = frozenset({"birthday", "birth_year", "born_in"})
@@ -28,9 +30,7 @@ UNCHANGING: Final = frozenset({"birthday", "birth_year", "born_in"})
 ROMANTIC: Final = word_set("partner spouse wife husband girlfriend boyfriend fiance")
 """Roles that one person passes through, so that the end of one is the end of all."""
 
-_SINGLE: Final = word_set(
-    "name birthday birth_year born_in age lives_in works_as works_at studies_at diet"
-)
+_SINGLE: Final = word_set("name birthday birth_year born_in age lives_in works_as works_at studies_at diet")
 _SINGLE_ROLES: Final = ROMANTIC | word_set("mother father boss")
 
 
