@@ -193,7 +193,8 @@ class Searcher:
         if self._learner is None or not candidates.signals or request.after or progress.failures:
             return None
         rows = best(candidates.total, candidates.allowed, candidates.ids, _REMEMBERED, None)
-        features = signal_matrix(candidates.signals, SIGNALS, np.array(rows, np.intp))
+        signals: dict[str, Scores] = {name: values for name, values in candidates.signals.items()}  # noqa: C416 - widens the keys
+        features = signal_matrix(signals, SIGNALS, np.array(rows, np.intp))
         return self._learner.remember(request.scope, features, [candidates.ids[row] for row in rows])
 
     async def _index(self, scope: Scope) -> OwnerIndex | None:

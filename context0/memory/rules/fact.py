@@ -11,9 +11,9 @@ class Fact:
     """One statement about one subject.
 
     subject: an entity key: the speaker's ("self" without one), a named person's, or "sister of self" where no name is
-    given.  relation: see `relation_kinds`.  object: as written, without article; birthdays as "3 May 1990", ages and
-    other numbers in digits, "*" for whatever it was.  kind: "single" if a newer value replaces it; a fact may be
-    "multi" though its relation is single ("I also work as …").
+    given.  relation: see `relation_kinds`.  object: as written, without article; birthdays as "3 May 1990", ages in
+    digits, "*" for whatever it was.  kind: "single" if a newer value replaces it; a fact may be "multi" though its
+    relation is single ("I also work as …").
     negated: it is said not to be so.  ended: it is said to have been so and to be over.
     valid_from: since when it holds, or when it ended; None if the text does not say.
     text_span: where it stands in the text, as characters [start, end).

@@ -1,0 +1,145 @@
+"""What clauses say by naming: "my sister's name is Clara", "my favourite colour is teal", "Clara is my boss"."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from context0.memory.rules import fact_objects as objects
+from context0.memory.rules.fact_clauses import Clause, Tokens
+from context0.memory.rules.fact_readers import Found
+from context0.memory.rules.fact_subjects import Subject, name_end, read_owned
+from context0.memory.rules.fact_times import day_of_year
+from context0.memory.rules.fact_words import ADVERBS, LEADS
+from context0.memory.rules.relation_kinds import FAVOURITE, HAS_PET, RELATED_TO
+from context0.memory.rules.word_set import word_set
+
+_COPULA = word_set("is are 's 're :")
+_NAMING = frozenset({"called", "named"})
+_NO_MORE = re.compile(r"\b(?:anymore|any more|any longer)\b", re.IGNORECASE)
+_DIED = re.compile(
+    r"(?:(?:has|just|sadly|recently|had) )*(?:died|passed away|passed on|ran away|is dead|was put (?:down|to sleep))\b",
+    re.IGNORECASE,
+)
+_READERS = {
+    "nickname": objects.names,
+    "works_as": objects.jobs,
+    "works_at": objects.employers,
+    "studies": objects.subjects_studied,
+    "speaks": objects.languages,
+    "comes_from": objects.places,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copula:
+    """A "is" and how it is said; the words from `rest` on are the value."""
+
+    rest: int
+    over: bool = False
+    denied: bool = False
+    named: bool = False
+
+
+def read_named(clause: Clause, subject: Subject, reference: datetime, *, loose: bool) -> tuple[Found, ...]:
+    """Return what the clause says of "my X" itself: the value behind its "is", else the name beside it."""
+    tokens, owner_relation = clause.tokens, subject.relation
+    if owner_relation.startswith(HAS_PET) and _DIED.match(tokens.raw(subject.stop, clause.stop)):
+        return (Found(owner_relation, subject.name or owner_relation.removeprefix(HAS_PET), was=True),)
+    beside = (Found(owner_relation, subject.name, was=subject.over),) if subject.name else ()
+    copula = _copula(tokens, subject.stop, clause.stop)
+    if copula is None or (subject.name and not subject.is_name):
+        return beside
+    text = tokens.raw(copula.rest, clause.stop)
+    denied = copula.denied and not (no_more := _NO_MORE.search(text) is not None)
+    over = copula.over or subject.over or (copula.denied and no_more)
+    values = _values(subject, text, reference, named=copula.named or subject.is_name, loose=loose)
+    kind = "multi" if subject.one_of or subject.plural or len(values) > 1 else None
+    return tuple(Found(owner_relation, value, was=over, denied=denied, kind=kind) for value in values) or beside
+
+
+def _copula(tokens: Tokens, at: int, stop: int) -> _Copula | None:
+    words = tokens.words
+    over = denied = False
+    if words[at : at + 3] == ["used", "to", "be"]:
+        over, at = True, at + 3
+    elif at < stop and words[at] in _COPULA:
+        at += 1
+    else:
+        return None
+    named = False
+    while at < stop:
+        if words[at] in ("not", "n't"):
+            denied = True
+        elif words[at : at + 2] == ["no", "longer"]:
+            over, at = True, at + 1
+        elif words[at] in _NAMING:
+            named = True
+        elif words[at] not in ADVERBS and words[at] not in ("now", ":"):
+            break
+        at += 1
+    return _Copula(rest=at, over=over, denied=denied, named=named)
+
+
+def _values(subject: Subject, text: str, reference: datetime, *, named: bool, loose: bool) -> tuple[str, ...]:
+    relation = subject.relation
+    if relation.startswith(FAVOURITE):
+        return _favourites(text, loose) if subject.plural else objects.any_thing(text, loose)
+    if relation.startswith((RELATED_TO, HAS_PET)):
+        if subject.plural:
+            return objects.name_list(text, loose and named)
+        return objects.whole_names(text, loose and named)
+    if relation == "name":
+        return objects.whole_names(text, loose)
+    if relation == "birthday":
+        day = day_of_year(text, reference)
+        return (day,) if day else ()
+    if relation == "lives_in":
+        return objects.places(text[3:], loose) if text[:3].lower() == "in " else ()
+    read: Callable[[str, bool], tuple[str, ...]] = _READERS[relation]
+    return read(text, loose)
+
+
+def _favourites(text: str, loose: bool) -> tuple[str, ...]:
+    return tuple(thing for item in objects.items_of(objects.cut(text)) for thing in objects.any_thing(item, loose))
+
+
+def read_inverse(clause: Clause, speaker: str, reference: datetime, *, loose: bool) -> tuple[str, tuple[Found, ...]]:
+    """Return whose and what "Clara is my sister" or "Sushi is my favourite food" says; nothing of any other form."""
+    tokens, stop = clause.tokens, clause.stop
+    words = tokens.words
+    at = next(
+        (
+            at
+            for at in range(clause.start + 1, stop - 2)
+            if words[at] in ("is", "'s") and words[at + 1] in ("my", "our", "not")
+        ),
+        0,
+    )
+    denied = bool(at) and words[at + 1] == "not"
+    if not at or (denied and words[at + 2] not in ("my", "our")):
+        return "", ()
+    subject = read_owned(tokens, at + 2 + denied, stop, speaker)
+    if subject is None or subject.name or not _is_end(words, subject.stop, stop):
+        return "", ()
+    start = clause.start
+    while start < at and (words[start] in LEADS or words[start] in ADVERBS or not words[start][0].isalnum()):
+        start += 1
+    head = tokens.raw(start, at)
+    values: tuple[str, ...] = ()
+    if subject.relation.startswith(FAVOURITE):
+        values = objects.any_thing(head, loose)
+    elif subject.relation == "birthday":
+        values = tuple(day for day in (day_of_year(head or tokens.raw(clause.start, at), reference),) if day)
+    elif subject.relation.startswith(RELATED_TO) and name_end(tokens, start, at) == at > start:
+        values = (head,)
+    return subject.owner, tuple(Found(subject.relation, value, was=subject.over, denied=denied) for value in values)
+
+
+def _is_end(words: list[str], at: int, stop: int) -> bool:
+    return (
+        at >= stop
+        or words[at] in ADVERBS
+        or not words[at][0].isalnum()
+        or words[at] in ("now", "and", "because", "in", "of")
+    )
