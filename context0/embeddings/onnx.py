@@ -45,7 +45,8 @@ class OnnxEmbedder:
         self._folder: OnnxFolder | None = None
         self._vectors: OnnxVectors | None = None
         self._closed = False
-        self._loading = threading.RLock()
+        self._reading = threading.Lock()
+        self._loading = threading.Lock()
         self._cores = asyncio.Semaphore(os.cpu_count() or 1)
 
     @property
@@ -90,7 +91,7 @@ class OnnxEmbedder:
             raise EmbeddingUnavailable("the embedder was closed before all texts were embedded")
 
     def _folder_once(self) -> OnnxFolder:
-        with self._loading:
+        with self._reading:
             if self._folder is None:
                 self._folder = read_folder(self._path)
             return self._folder

@@ -57,9 +57,10 @@ class OnnxVectors:
         rows = np.empty((len(texts), self.dimension), dtype=np.float32)
         for row, encoding in zip(rows, self._encodings(texts), strict=True):
             row[:] = self._vector(encoding)
-        norms = np.sqrt(np.vecdot(rows, rows))
-        # What cannot be divided is left as it is: `Validated` says what is wrong with it.
-        np.divide(rows, norms[:, np.newaxis], out=rows, where=norms[:, np.newaxis] > 0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            norms = np.sqrt(np.vecdot(rows, rows))[:, np.newaxis]
+            # What cannot be divided is left as it is: `Validated` says what is wrong with it.
+            np.divide(rows, norms, out=rows, where=(norms > 0) & (norms < np.inf))
         return rows
 
     def _encodings(self, texts: Sequence[str]) -> list[Encoding]:

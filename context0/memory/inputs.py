@@ -253,7 +253,11 @@ def check_ids(ids: object) -> list[MemoryId]:
         raise InvalidInput("ids", f"give a list of at most {MAX_PAGE} ids")
     if not all(isinstance(memory_id, str) for memory_id in ids):
         raise InvalidInput("ids", "an id is a text")
-    return [MemoryId(memory_id) for memory_id in dict.fromkeys(ids) if not _UNSTORABLE.search(memory_id)]
+    return [
+        MemoryId(memory_id)
+        for memory_id in dict.fromkeys(ids)
+        if len(memory_id) <= MAX_NAME and not _UNSTORABLE.search(memory_id)
+    ]
 
 
 def check_strategies(value: object) -> tuple[ArmName, ...]:

@@ -13,7 +13,7 @@ import apsw
 import apsw.aio
 
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
-from stores.sqlite.schema import migrate, refuse_foreign_file
+from stores.sqlite.schema import migrate, refuse_foreign_file, refuse_foreign_tables
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
@@ -163,6 +163,7 @@ class _DaemonController(apsw.aio.AsyncIO):
 
 def _set_up_writer(connection: apsw.Connection, synchronous: Synchronous) -> None:
     connection.set_busy_timeout(_BUSY_MS)
+    refuse_foreign_tables(connection)  # before the first change of the file
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", synchronous)
     connection.pragma("secure_delete", True)

@@ -121,6 +121,11 @@ def refuse_foreign_file(path: Path) -> None:
     _check(str(path), application, version)
 
 
+def refuse_foreign_tables(connection: apsw.Connection) -> None:
+    """Raise Incompatible for a database that is not ours or is of a newer schema, by reading it only."""
+    _version(connection)
+
+
 def migrate(connection: apsw.Connection) -> None:
     """Create or bring up to date the tables, in one transaction; a current file is only read. Raises Incompatible."""
     if _version(connection) == SCHEMA_VERSION:

@@ -117,6 +117,21 @@ async def test_any_text_has_a_vector(tmp_path):
     np.testing.assert_array_equal(vectors[3], (await embedder.embed(["one \ufffd"]))[0])
 
 
+@pytest.mark.parametrize(
+    ("value", "fault"), [(0, "is zero"), (np.nan, "contains NaN"), (np.inf, "contains an infinity"), (1e30, None)]
+)
+async def test_a_vector_that_is_none_is_left_for_the_check_behind_it(tmp_path, value, fault):
+    table = TABLE.copy()
+    table[WORDS.index("four")] = value
+    folder = write_folder(tmp_path, lookup_model(table=table))
+    embedder = build_embedder("onnx", EmbedderOptions(model=str(folder)))
+    if fault is None:
+        np.testing.assert_allclose(await embedder.embed(["four"]), np.full((1, 3), 3**-0.5), atol=1e-6)
+        return
+    with pytest.raises(EmbeddingInvalid, match=f"vector 1 of 2 {fault}"):
+        await embedder.embed(["one", "four"])
+
+
 @pytest.mark.parametrize("integer", [np.int32, np.int64])
 @pytest.mark.parametrize("inputs", [["input_ids"], ["attention_mask", "input_ids"]])
 async def test_the_model_is_fed_what_it_asks_for(tmp_path, inputs, integer):

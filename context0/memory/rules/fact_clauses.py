@@ -45,6 +45,9 @@ if unless whether wish wishes wished wishing imagine imagining suppose supposing
 ideally theoretically dream dreaming dreamed dreamt fantasy lest maybe perhaps possibly probably someday
 """)
 _SUBORDINATING = word_set("when whenever once until before after where wherever till")
+_FRONTS = word_set("in on at after since during last this yesterday today for from over back about around two three a one")
+_LONGEST_FRONT = 6
+_MARKS = frozenset(".!?…。！？")
 _REPORTING = word_set("""
 says said say claims claimed thinks thought believes believed insists insisted joked jokes told tells assumes assumed
 according guesses reckons shouted screamed yelled whispered asked wrote reads goes lyrics
@@ -73,6 +76,7 @@ class Clause:
     """The words [start, stop) of a sentence.
 
     joint: the word or mark before it, "" at the head of a sentence.  bare: it has no subject of its own.
+    front: the word from where its dates are read: "Last year, I moved".
     """
 
     tokens: Tokens
@@ -81,6 +85,17 @@ class Clause:
     joint: str
     mood: Mood
     bare: bool
+    front: int
+
+    @property
+    def text(self) -> str:
+        """What it says, with the time in front of it."""
+        return self.tokens.raw(self.front, self.stop)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its place in the text, without the time in front of it."""
+        return self.tokens.starts[self.start], self.tokens.ends[self.stop - 1]
 
 
 def sentences_of(text: str) -> Iterator[tuple[int, int]]:
@@ -137,15 +152,18 @@ def clauses_of(tokens: Tokens) -> list[Clause]:
     blocked = False
     for place, (start, joint, bare) in enumerate(bounds):
         stop = bounds[place + 1][0] if place + 1 < len(bounds) else len(words)
-        while stop > start and (words[stop - 1] in _JOINTS or words[stop - 1] in ".!?…"):
+        while stop > start and (words[stop - 1] in _JOINTS or words[stop - 1] in _MARKS):
             stop -= 1
+        if stop == start:
+            continue
         part = words[start:stop]
         opens_late = joint in _SUBORDINATING or (bool(part) and part[0] in _SUBORDINATING)
         if joint in _BREAKS:
             blocked = False
         blocked = blocked or not _SUPPOSING.isdisjoint(part) or (opens_late and not clauses)
         mood: Mood = "asks" if place >= asks_from else "supposes" if blocked or opens_late else "states"
-        clauses.append(Clause(tokens, start, stop, joint, mood, bare))
+        front = clauses[0].start if place == 1 and clauses and _is_time(words[clauses[0].start : clauses[0].stop]) else start
+        clauses.append(Clause(tokens, start, stop, joint, mood, bare, front))
         if not _REPORTING.isdisjoint(part) and part[0] not in ("i", "we"):
             blocked = True
     return clauses
@@ -209,3 +227,8 @@ def _first_asking(words: list[str], starts: list[int], *, ends_asking: bool) -> 
         return len(starts)
     asking = (place for place, at in enumerate(starts) if place and (_opens_question(words, at) or words[at] == "you"))
     return next(asking, 0)
+
+
+def _is_time(words: list[str]) -> bool:
+    """Tell a phrase of time, "last year", that stands before a clause."""
+    return len(words) <= _LONGEST_FRONT and words[0] in _FRONTS

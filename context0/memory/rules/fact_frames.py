@@ -9,7 +9,7 @@ _FRAME = re.compile(
     r"scenes?|comics?|manga|anime|simulation|scenario|fanfic|screenplay|sitcom|musical)\b"
     r"|\bin (?:a|an|the|my) (?:perfect|ideal|another|different|next|past|parallel|alternate|alternative) "
     r"(?:world|life|universe|timeline|reality)\b|\bin another (?:life|world|universe)\b"
-    r"|\brole-?play|\bmy (?:\w+ )?(?:character|protagonist|avatar|persona)\b|\bact as\b|\blet'?s (?:say|pretend|assume)\b"
+    r"|\brole-?play|\bmy (?!fav)(?:\w+ )?(?:character|protagonist|avatar|persona)\b|\bact as\b|\blet'?s (?:say|pretend|assume)\b"
     r"|\b(?:pretend|imagine|suppose|assume)\b|\bonce upon a time\b|\bthe lyrics\b|\bthe (?:sign|song|quote|line) (?:reads|goes|says)\b",
     re.IGNORECASE,
 )

@@ -23,12 +23,12 @@ from context0.memory.rules.word_set import word_set
 
 Reader = Callable[[str, bool], tuple[str, ...]]
 
-_MAX_CHARACTERS, _MAX_WORDS, _MAX_ITEMS, _MAX_READ = 80, 6, 8, 240
+_MAX_CHARACTERS, _MAX_WORDS, _MAX_ITEMS, _MAX_READ = 80, 8, 8, 240
 _MAX_NAMES = 4
 
 # Where any object ends.
 _STOP = re.compile(
-    r"[.;:!?()\[\]\n…—–|]|\s-+\s|,?\s(?:because|since|when|whenever|where|which|who|whose|that|so|if|though|although|while|"
+    r"[.;!?()\[\]\n…—–|]|:(?=\s|$)|\s-+\s|,?\s'?(?:because|cause|cuz|since|when|whenever|where|which|who|whose|that|so|if|though|although|while|"
     r"until|now|anymore|any more|any longer|these days|nowadays|at the moment|right now|again|too|as well|either|a lot|"
     r"very much|so much|the most|more than|better than|less than|instead|lately|currently|together|every|each|last|"
     r"next|yesterday|today|tonight|tomorrow|ago|lol|haha|btw|but|especially|particularly|please|actually|during|than|"
@@ -40,6 +40,10 @@ _STOP = re.compile(
 _PLACE_STOP = re.compile(r",|\s(?:and|or|with|for|from|near|by|after|before|on|at|to|in|as|over|around|about|alone)\b")
 _THING_TIME = re.compile(r"\s(?:in|on|at) (?:the )?([a-z]+)", re.IGNORECASE)
 _JOINED = re.compile(r"\s*,\s*(?:and\s|or\s|&\s)?\s*|\s+(?:and|or|nor|&)\s+", re.IGNORECASE)
+_JOINT = re.compile(r"\s(?:and|or|nor|&)\s", re.IGNORECASE)
+_PREPOSITION = re.compile(r"\s(?:with|about|in|of|for|to|from|on|into|between|at)\s")
+_NARROWED = re.compile(r"\s(?:that|which|who|whose|where|when|whenever|if|unless)\b", re.IGNORECASE)
+_LOOSE_END = word_set("to with about in of for from on into between at by the a an and or as")
 _PAIRS = re.compile(
     r"\b(?:fish and chips|rock and roll|mac and cheese|salt and pepper|dungeons and dragons|black and white|drum and bass"
     r"|peanut butter and jelly|bed and breakfast|arts and crafts|country and western|track and field|bread and butter)\b",
@@ -58,7 +62,7 @@ anything nothing something someone everyone one ones both here there mine his he
 """)
 _NEVER_INSIDE = word_set("""
 is are was were am be been can can't cannot will won't would wouldn't could should might may do does did don't doesn't
-i i'm i've it you you're it's that's he she they we n't not need think guess hope
+i i'm i've it you you're it's that's he she they we we're they're n't not need think guess hope them him me us myself
 """)
 _EMPTY_HEADS = word_set("idea fact way thought look looks sound concept plan notion suggestion point part thing things")
 _SAYING = word_set("say hear think see admit break know tell disappoint bother believe be ask interrupt let imagine")
@@ -74,6 +78,7 @@ _NO_EMPLOYERS = word_set("""
 home night nights noon midnight least first last all it them him her you me us myself yourself free food money weekends
 once living years hours days ages weeks months work this that these those my your peace everyone people me what which
 """)
+_AFTER_NAME = re.compile(r"\s*(?:$|[^\w\s'’]|\b(?:and|but|now|btw|by|who|which|not|so|too|though|actually|again|because|since)\b)")
 _DULL = word_set("old new little beloved first used brand-new second second-hand beautiful nice shiny lovely cute own")
 
 
@@ -97,22 +102,31 @@ def fits(text: str) -> bool:
 
 
 def items_of(text: str) -> list[str]:
-    """Split "tea, coffee and milk" in its items. Two parts with nothing but a comma between them are no list."""
+    """Split "tea, coffee and milk" in its items; parts with nothing but commas between them are no list.
+
+    In "trips with friends and family" the preposition holds both nouns, so it is one item.
+    """
     if _PAIRS.search(text):
         text = _PAIRS.sub(lambda pair: pair.group().replace(" ", "\0"), text)
-    parts = [part.replace("\0", " ") for part in _JOINED.split(text, _MAX_ITEMS)]
-    return parts[:1] if len(parts) == 2 and not _has_joint(text) else parts[:_MAX_ITEMS]
-
-
-def _has_joint(text: str) -> bool:
-    low = text.lower()
-    return " and " in low or " or " in low or " & " in low or " nor " in low
+    parts = [part.replace("\0", " ") for part in _JOINED.split(text, _MAX_ITEMS)][:_MAX_ITEMS]
+    if len(parts) > 1 and not _JOINT.search(text):
+        is_adjective = " " not in parts[0].strip() and " " in parts[1].strip()  # "simple, small parts"
+        return [] if is_adjective else parts[:1]
+    if len(parts) == 2 and _PREPOSITION.search(parts[0]) and not parts[1].split(" ")[0].endswith("ing"):
+        return [text.replace("\0", " ")]
+    return parts
 
 
 def things(text: str, loose: bool) -> tuple[str, ...]:
-    """What is liked: "jazz", "hiking and swimming", "to paint"; nothing that only points ("that", "your hat")."""
+    """What is liked: "jazz", "hiking and swimming", "to paint"; nothing that only points ("that", "your hat").
+
+    A thing that is narrowed down ("books that make me think") is left to those who can say it whole.
+    """
+    head = cut(text)
+    if _NARROWED.match(text, len(head)):
+        return ()
     found: list[str] = []
-    for item in items_of(_without_time(cut(text))):
+    for item in items_of(_without_time(head)):
         thing = _thing(item, loose)
         if thing is None:
             break
@@ -129,6 +143,8 @@ def _without_time(text: str) -> str:
 def _thing(item: str, loose: bool) -> str | None:
     words = _WORD.findall(item.lower())
     if not words or words[0] in _DEICTIC or words[-1] in _DEICTIC or not _NEVER_INSIDE.isdisjoint(words):
+        return None
+    if words[-1] in _LOOSE_END:
         return None
     if words[0] == "to":
         return None if len(words) == 1 or words[1] in _SAYING else _fitting(item.strip()[3:])
@@ -239,6 +255,12 @@ def _may_be_name(word: str, loose: bool) -> bool:
         return False
     low = word.lower()
     return low not in NATIONALITIES and low not in ROLES and not (loose and is_common(word))
+
+
+def whole_names(text: str, loose: bool) -> tuple[str, ...]:
+    """One name with nothing behind it that would make it something else: not "Clara's best friend"."""
+    found = names(text, loose)
+    return found if found and _AFTER_NAME.match(text, text.find(found[0]) + len(found[0])) else ()
 
 
 def name_list(text: str, loose: bool) -> tuple[str, ...]:

@@ -60,14 +60,14 @@ _allergic_to = valued("allergic_to", objects.allergens)
 _partner, _spouse, _fiance = (valued(f"related_to:{role}", objects.names) for role in ("partner", "spouse", "fiance"))
 
 _AWHILE = r"(?:(?:here|there|full-time|part-time|remotely|for \w+ (?:years|months|weeks)(?: now)?) )*"
-_JOB = r"(?:(?:a|an|my|the|that) (?:\w+ )?(?:job|position|role|work|career) )"
+_JOB = r"(?:(?:a|an|my|his|her|their|the|that) (?:\w+ )?(?:job|position|role|work|career) )"
 _DEGREE = r"(?:a|an|my) (?:phd|master'?s|mba|ma|msc|ba|bsc|bachelor'?s|degree|doctorate)(?: degree)?"
 _BADLY = r"(?:severe |bad |mild |serious |terrible )?"
 _ENDS = r"(?=\s*(?:$|[.,!;]|(?:in|on|last|this|yesterday|today|recently|because|and|to|at the|after)\b))"
 
 _LEAVING = (
     _rule(rf"{_JOB}?(?:as [\w ]+? )?(?:at|with|from) <>", _works_at, "end"),
-    _rule(rf"(?P<object>(?:my|the|that) (?:\w+ )?(?:job|position)){_ENDS}", lost_work, "end"),
+    _rule(rf"(?P<object>(?:my|his|her|their|the|that) (?:\w+ )?(?:job|position)){_ENDS}", lost_work, "end"),
 )
 _GIVEN_UP = _rule("(?:playing )?(?:the )?<>", _plays, "end")
 
@@ -85,7 +85,7 @@ RULES = MappingProxyType(
             _rule(rf"{_AWHILE}(?:as (?:an?|the) (?:[\w-]+ ){{1,4}}?)?(?:at|for) <>", _works_at, past=True),
         ),
         "start": (
-            _rule(f"{_JOB}?(?:at|with) <>", _works_at, "begin"),
+            _rule(f"(?:{_JOB}?at|{_JOB}with) <>", _works_at, "begin"),
             _rule(f"{_JOB}?as <>", _works_as, "begin"),
         ),
         "join": (
@@ -95,7 +95,10 @@ RULES = MappingProxyType(
         "quit": (*_LEAVING, _GIVEN_UP),
         "resign": _LEAVING,
         "leave": (*_LEAVING, _rule("<>", valued("works_at", objects.left_employers), "end")),
-        "lose": (_rule(f"(?P<object>my job){_ENDS}", lost_work, "end"),),
+        "lose": (
+            _rule(rf"{_JOB}(?:as [\w ]+? )?(?:at|with) <>", _works_at, "end"),
+            _rule(f"(?P<object>(?:my|his|her|their) job){_ENDS}", lost_work, "end"),
+        ),
         "retire": (
             _rule(r"(?P<object>(?:from (?:work|my job|teaching|the)\b|early|in|last|this|at|\W|$))", retirement, "end"),
         ),
@@ -136,7 +139,7 @@ RULES = MappingProxyType(
         ),
         "own": (_rule("<>", valued("owns", objects.owned), past=True),),
         "buy": (_rule("<>", _owns, "begin"), _rule("<>", pets, "begin")),
-        "sell": (_rule(r"(?=(?:my|our|the)\b)<>", _owns, "end"),),
+        "sell": (_rule(r"(?=(?:my|our|his|her|their|the)\b)<>", _owns, "end"),),
         "adopt": (_rule("<>", pets, "begin"),),
         "name": (_rule(r"(?=(?:my|our|the)\b)<>", pets, "begin"),),
         "break": (_rule("up with <>", _partner, "end"),),
@@ -155,7 +158,8 @@ RULES = MappingProxyType(
             _rule("allergic to <>", _allergic_to),
             _rule("<>", diets, past=True),
             _rule("<>", intolerances),
-            _rule("an? <>", employment, past=True),
+            _rule(r"(?:[\w' -]{1,40}?, )?an? (?:\d+-year-old )?<>", employment, past=True),
+            _rule(r"(?:[\w' -]{1,40}?, )?an? (?P<object>\d+-year-old)", age),
             _rule(r"an? (?:[\w-]+ ){0,2}(?:fan|lover|enthusiast) of <>", _likes),
             _rule(
                 "(?:into|fond of|crazy about|mad about|obsessed with|keen on|passionate about|a sucker for) <>", _likes

@@ -52,13 +52,13 @@ def read_predicate(tokens: Tokens, at: int, stop: int, before: Predicate | None 
 class _Reader:
     """One pass over the auxiliaries in front of a verb."""
 
-    __slots__ = ("able", "also", "at", "begun", "denied", "never", "over", "stop", "tense", "words")
+    __slots__ = ("able", "also", "at", "before", "begun", "denied", "never", "over", "stop", "tense", "words")
 
     def __init__(self, words: list[str], at: int, stop: int, before: Predicate | None) -> None:
-        self.words, self.at, self.stop = words, at, stop
+        self.words, self.at, self.stop, self.before = words, at, stop, before
         self.tense: Tense = "present"
         self.denied = before is not None and before.denied
-        self.over = before is not None and before.over and not before.begun
+        self.over = before is not None and before.over
         self.never = self.begun = self.able = self.also = False
 
     def read(self) -> Predicate | None:
@@ -103,6 +103,20 @@ class _Reader:
             return self._progressive(word, following)
         return True
 
+    def _step_over_adverbs(self) -> None:
+        """Move from "am" to the last word before what is said: "not", "really", "no longer"."""
+        while self.at + 1 < self.stop:
+            word = self.words[self.at + 1]
+            if word in _NOT:
+                self.denied = True
+            elif word == "no" and self.words[self.at + 2 : self.at + 3] == ["longer"]:
+                self.over = True
+                self.at += 1
+            elif word not in ADVERBS:
+                return
+            self.also = self.also or word == "also"
+            self.at += 1
+
     def _is_participle(self, word: str) -> bool:
         return word in VERBS and VERBS[word][1] == "past" and word != "got"
 
@@ -122,6 +136,7 @@ class _Reader:
         if word in _BE or word in _WAS or word == "been":
             if word in _WAS:
                 self.tense = "past"
+            self._step_over_adverbs()
             return self._found("be")
         if word in _HAVE or word == "had":
             following = self._next()
@@ -129,7 +144,7 @@ class _Reader:
                 return None
             if following == "got" and word != "had":
                 self.at += 1
-            elif word == "had":
+            elif word == "had" and self.tense != "perfect":
                 self.tense = "past"
             return self._found("have")
         if word not in VERBS:
@@ -167,7 +182,7 @@ class _Reader:
     def _stood(self) -> Predicate | None:
         if not (self.able and self.denied):
             return None
-        self.denied = False
+        self.denied = self.able = False
         return self._found("hate")
 
     def _found(self, verb: str) -> Predicate | None:

@@ -3,17 +3,18 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_attributes import read_inverse, read_named
 from context0.memory.rules.fact_clauses import Clause
-from context0.memory.rules.fact_patterns import RULES, Aspect, Rule
+from context0.memory.rules.fact_patterns import RULES, Rule
 from context0.memory.rules.fact_predicates import Predicate, read_predicate
 from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.fact_subjects import Subject, names_beside_roles, read_subject
 from context0.memory.rules.fact_times import beginning, day_of_year, ending, standing_since, year_of_birth
-from context0.memory.rules.relation_kinds import EATS, OPPOSITES, RELATED_TO, kind_of
+from context0.memory.rules.relation_kinds import ANYTHING, EATS, HAS_PET, OPPOSITES, RELATED_TO, kind_of
+from context0.memory.rules.names import entity_key
 from context0.memory.rules.word_set import word_set
 
 _REPORTING = word_set("says said mentions mentioned told tells")
@@ -21,10 +22,8 @@ _BETWEEN = word_set("me us that")
 _PRONOUNS = word_set("he she they")
 _NO_MORE = re.compile(r"\b(?:anymore|any more|any longer)\b", re.IGNORECASE)
 _BESIDE = re.compile(r"\b(?:too|as well|part-time|on the side|(?:on|at) weekends|in the evenings)\b", re.IGNORECASE)
-_NOT_TAIL = re.compile(
-    r"[^.;!?]*?,?\s(?:and |but )?not (?:(?:in|at|as|for|a|an|to) )*(?P<object>[^,.;!?]+)", re.IGNORECASE
-)
-_CORRECTABLE = word_set("lives_in works_at works_as age studies_at")
+_NOT_TAIL = re.compile(r",?\s(?:and |but )?not (?:(?:in|at|as|for|a|an|to) )*(?P<object>[^,.;!?]+)", re.IGNORECASE)
+_CORRECTABLE = word_set("lives_in works_at works_as age studies_at name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +50,27 @@ NOTHING = Read()
 
 def read_clause(clause: Clause, context: Context, before: Read) -> Read:
     """Return the facts of `clause`; `before` is what the clause before it in the text gave."""
-    if clause.bare:
-        return _read_bare(clause, context, before)
+    return _read_bare(clause, context, before) if clause.bare else _read_full(clause, context, before)
+
+
+def _read_bare(clause: Clause, context: Context, before: Read) -> Read:
+    """Read "and work at Siemens", which goes on from the clause before it."""
+    if before.subject is None or before.predicate is None:
+        return NOTHING
+    inherited = before.predicate
+    if clause.joint in ("but", "yet"):
+        inherited = replace(inherited, denied=False, over=False)
+    predicate = read_predicate(clause.tokens, clause.start, clause.stop, inherited)
+    if predicate is None or predicate.verb == inherited.verb != "be":
+        return NOTHING  # "the hope and love theme" goes on with a noun
+    facts = (*_predicated(clause, context, before.subject.key, predicate), *_beside(clause, context, clause.start))
+    return Read(facts=facts, subject=before.subject, predicate=predicate, person=before.person)
+
+
+def _read_full(clause: Clause, context: Context, before: Read) -> Read:
     owner, inverse = read_inverse(clause, context.speaker, context.reference, loose=context.loose)
     if inverse:
-        return Read(facts=tuple(_plain(owner, found, clause, context) for found in inverse))
+        return Read(facts=tuple(_named(owner, found, clause, context) for found in inverse))
     subject = read_subject(clause, speaker=context.speaker, last=before.person)
     if subject is None:
         return Read(facts=tuple(_beside(clause, context, clause.start)))
@@ -63,20 +78,144 @@ def read_clause(clause: Clause, context: Context, before: Read) -> Read:
     person = subject.key
     if subject.relation:
         found = read_named(clause, subject, context.reference, loose=context.loose)
-        named = tuple(_plain(subject.owner, one, clause, context) for one in found)
-        if len(named) == 1 and subject.relation.startswith(RELATED_TO):
-            person = _key_of(named[0])
+        named = tuple(_named(subject.owner, one, clause, context) for one in found)
+        if len(found) == 1 and subject.relation.startswith(RELATED_TO):
+            person = subject.key if subject.name else entity_key(found[0].object)
     facts: tuple[Fact, ...] = ()
     predicate = None
-    if subject.key and not (named and not subject.name):
-        reported = _reported(clause, subject)
-        predicate = read_predicate(clause.tokens, reported or subject.stop, clause.stop)
+    if subject.key and (subject.name or not named):
+        predicate = read_predicate(clause.tokens, _reported(clause, subject) or subject.stop, clause.stop)
         if predicate is not None:
-            facts = tuple(_facts(clause, context, subject.key, predicate))
-    beside = tuple(_beside(clause, context, subject.stop))
-    return Read(
-        facts=named + facts + beside,
-        subject=subject if predicate else None,
-        predicate=predicate,
-        person=person if person != context.speaker and (named or facts) else "",
+            facts = tuple(_predicated(clause, context, subject.key, predicate))
+    facts = (*named, *facts, *_beside(clause, context, subject.stop))
+    told_of = person if person != context.speaker and facts else ""
+    return Read(facts=facts, subject=subject if predicate else None, predicate=predicate, person=told_of)
+
+
+def _reported(clause: Clause, subject: Subject) -> int:
+    """Return where "lives in Rome" begins in "Ben says (that) he lives in Rome"; 0 for no such report."""
+    words, at = clause.tokens.words, subject.stop
+    if at >= clause.stop or words[at] not in _REPORTING or words[at - 1] in ("i", "we"):
+        return 0
+    at += 1
+    while at < clause.stop and words[at] in _BETWEEN:
+        at += 1
+    return at + 1 if at < clause.stop and words[at] in _PRONOUNS else 0
+
+
+def _beside(clause: Clause, context: Context, start: int) -> Iterator[Fact]:
+    """Yield what "my cousin Farid" tells in passing."""
+    for subject in names_beside_roles(clause.tokens, start, clause.stop, context.speaker):
+        yield _named(subject.owner, Found(subject.relation, subject.name, was=subject.over), clause, context)
+
+
+def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate) -> Iterator[Fact]:
+    """Yield what the rules of the verb read behind it."""
+    rest = clause.tokens.raw(predicate.rest, clause.stop)
+    if predicate.verb == "be" and rest.startswith("born"):
+        yield from _born(clause, context, key, rest)
+    told = _Told(predicate, _NO_MORE.search(rest) is not None, predicate.also or _BESIDE.search(rest) is not None)
+    for rule in RULES.get(predicate.verb, ()):
+        for found in rule.read(rest, loose=context.loose):
+            settled = _settled(found, rule, told)
+            if settled is None or (found.relation == "name" and key != context.speaker):
+                continue
+            since = _dated(settled, rule, predicate, clause, context)
+            if rule.aspect == "begin" and predicate.tense == "progressive" and not _lies_ahead(since, context):
+                continue
+            yield plain_fact(key, settled, clause.span, since)
+            if not predicate.denied and found.relation in _CORRECTABLE and (tail := _NOT_TAIL.search(rest)):
+                for other in rule.find(tail.group("object"), context.loose):
+                    if other.relation == found.relation:
+                        yield plain_fact(key, other._replace(denied=True), clause.span, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """How a predicate is told. no_more: with "anymore".  beside: with "also" or "on weekends"."""
+
+    predicate: Predicate
+    no_more: bool
+    beside: bool
+
+
+def _settled(found: Found, rule: Rule, told: _Told) -> Found | None:
+    """Join what was found with tense and negation; None where together they say nothing."""
+    if told.beside and found.relation.startswith("works"):
+        found = found._replace(kind="multi")
+    if rule.aspect == "always":
+        return None if told.predicate.denied else found
+    if rule.aspect == "state" and not told.predicate.begun:
+        return _settled_state(found, rule, told)
+    is_done = told.predicate.tense in ("past", "perfect") or told.predicate.begun
+    if told.predicate.denied or told.predicate.over:
+        return None
+    if rule.aspect == "end":
+        return found._replace(was=True) if is_done else None
+    return found if is_done or told.predicate.tense == "progressive" else None
+
+
+def _settled_state(found: Found, rule: Rule, told: _Told) -> Found | None:
+    predicate = told.predicate
+    opposite = OPPOSITES.get(found.relation)
+    if opposite and predicate.tense == "progressive":
+        return None  # "I'm loving the view" is of the moment
+    if found.relation == EATS:
+        avoids = predicate.denied or (predicate.over and predicate.tense == "present")
+        return Found("diet", f"no {found.object.lower()}", kind="multi") if avoids else None
+    if predicate.over or (predicate.denied and told.no_more):
+        return found._replace(was=True)
+    if predicate.tense == "past":
+        if predicate.never and opposite:
+            return found._replace(relation=opposite)
+        return found._replace(was=True) if rule.past and not predicate.denied else None
+    if predicate.never and predicate.tense == "perfect":
+        return found._replace(relation=opposite) if opposite else None
+    if not predicate.denied:
+        return None if found.object == ANYTHING and not found.denied else found
+    return found._replace(relation=opposite) if opposite else found._replace(denied=not found.denied)
+
+
+def _dated(found: Found, rule: Rule, predicate: Predicate, clause: Clause, context: Context) -> datetime | None:
+    """Return since when `found` holds, or when it ended."""
+    text = clause.text
+    if rule.aspect != "state" or predicate.begun:
+        return None if rule.aspect == "always" and not found.was else beginning(text, context.reference)
+    if found.was and predicate.tense == "past":
+        return ending(text, context.reference)
+    return standing_since(text, context.reference, perfect=predicate.tense == "perfect")
+
+
+def _lies_ahead(moment: datetime | None, context: Context) -> bool:
+    now = context.reference if context.reference.tzinfo else context.reference.replace(tzinfo=UTC)
+    return moment is not None and moment > now
+
+
+def _born(clause: Clause, context: Context, key: str, rest: str) -> Iterator[Fact]:
+    """Yield the birthday or the year of birth."""
+    when = rest.removeprefix("born").lstrip()
+    year = year_of_birth(when, context.reference)
+    day = "" if year else day_of_year(when, context.reference)
+    if year or day:
+        yield plain_fact(key, Found("birth_year" if year else "birthday", year or day), clause.span, None)
+
+
+def _named(owner: str, found: Found, clause: Clause, context: Context) -> Fact:
+    died = found.was and found.relation.startswith(HAS_PET)
+    return plain_fact(owner, found, clause.span, beginning(clause.text, context.reference) if died else None)
+
+
+def plain_fact(
+    key: str, found: Found, span: tuple[int, int], valid_from: datetime | None = None
+) -> Fact:
+    """Make a fact about `key` of what was found at `span`."""
+    return Fact(
+        subject=key,
+        relation=found.relation,
+        object=found.object,
+        kind=found.kind or kind_of(found.relation),
+        text_span=span,
+        negated=found.denied and not found.was,
+        ended=found.was,
+        valid_from=valid_from,
     )

@@ -1,5 +1,6 @@
 """Of whom or what a clause speaks: the speaker, a named person, "my sister", "my dog's name", "Ben's favourite band"."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from context0.memory.rules.capitals import is_calendar_word, is_common, never_a_name
@@ -110,6 +111,20 @@ def read_subject(clause: Clause, *, speaker: str, last: str) -> Subject | None:
     return _named(tokens, at, stop)
 
 
+def read_owned(tokens: Tokens, at: int, stop: int, owner: str) -> Subject | None:
+    """Return what the words from `at` on, those behind "my", name: a relative, a pet, a favourite, an attribute."""
+    return _noun_phrase(tokens, at, stop, owner)
+
+
+def names_beside_roles(tokens: Tokens, at: int, stop: int, speaker: str) -> Iterator[Subject]:
+    """Yield every "my cousin Farid" among the words [at, stop)."""
+    for place in range(at, stop - 2):
+        if tokens.words[place] in ("my", "our"):
+            subject = _noun_phrase(tokens, place + 1, stop, speaker, _DEPTH)
+            if subject is not None and subject.name:
+                yield subject
+
+
 def _behind_front(words: list[str], at: int, stop: int, speaker: str) -> Subject | None:
     """Find "I" behind "After ten years in Paris"."""
     for place in range(at + 1, min(stop, at + _LONGEST_FRONT)):
@@ -198,9 +213,9 @@ def _favourite(words: list[str], at: int, stop: int, owner: str) -> Subject | No
     thing = [word for word in words[at:end] if word not in ("ever", "all-time")]
     if words[at:end][-3:] == ["of", "all", "time"]:
         thing = thing[:-3]
-    if not thing or len(thing) > _LONGEST_THING or thing[0] in _VAGUE_FAVOURITES or "of" in thing or end == stop:
+    if not thing or len(thing) > _LONGEST_THING or thing[0] in _VAGUE_FAVOURITES or "of" in thing:
         return None
-    plural = thing[-1].endswith("s") and words[end] in ("are", "were")
+    plural = thing[-1].endswith("s") and words[end : end + 1] == ["are"]
     if plural or words[at - 1].endswith("s") or thing[-1].endswith("s"):
         thing[-1] = _singular(thing[-1])
     thing[-1] = _SPELLINGS.get(thing[-1], thing[-1])

@@ -1,0 +1,72 @@
+"""A text from sentence to sentence and clause to clause, with the facts that each gives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from context0.memory.rules.fact import Fact
+from context0.memory.rules.fact_clauses import MAX_SENTENCE_CHARACTERS, Clause, Mood, clauses_of, sentences_of, tokens_of
+from context0.memory.rules.fact_phrases import (
+    REMEMBER_WORDS,
+    is_private,
+    read_calling,
+    read_correction,
+    read_remember,
+)
+from context0.memory.rules.fact_readers import Found
+from context0.memory.rules.fact_reading import NOTHING, Context, Read, plain_fact, read_clause
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A clause or, where a phrase takes it whole, a sentence: its words, how it is meant, and its facts."""
+
+    words: list[str]
+    mood: Mood
+    facts: tuple[Fact, ...] = ()
+
+
+def scan_text(own: str, context: Context) -> Iterator[Scanned]:
+    """Yield what `own` says, in order; a sentence of more than 800 characters is one without facts."""
+    before = NOTHING
+    for start, stop in sentences_of(own):
+        if stop - start > MAX_SENTENCE_CHARACTERS:
+            yield Scanned(own[start:stop].lower().split(), "states")
+            continue
+        tokens = tokens_of(own, start, stop)
+        if not tokens.words:
+            continue
+        whole = _scan_phrase(own, (start, stop), tokens.words, context)
+        if whole is not None:
+            yield whole
+            continue
+        for clause in clauses_of(tokens):
+            before = _read(clause, context, before) if clause.mood == "states" else NOTHING
+            yield Scanned(tokens.words[clause.start : clause.stop], clause.mood, before.facts)
+
+
+def _scan_phrase(own: str, sentence: tuple[int, int], words: list[str], context: Context) -> Scanned | None:
+    """Read a sentence that a fixed phrase takes whole: a wish to remember, a correction."""
+    if "not" in words and (correction := read_correction(own[slice(*sentence)])):
+        return Scanned(words, "states", (plain_fact(context.speaker, correction, sentence),))
+    place = None if REMEMBER_WORDS.isdisjoint(words) else read_remember(own, *sentence)
+    if place is None:
+        return None
+    what = own[slice(*place)]
+    if is_private(what):
+        return Scanned(words, "supposes")
+    wish = plain_fact(context.speaker, Found("remember_that", what), place)
+    told: list[Fact] = []
+    before = NOTHING
+    for clause in clauses_of(tokens_of(own, *place)):
+        before = _read(clause, context, before) if clause.mood == "states" else NOTHING
+        told += before.facts
+    return Scanned(words, "states", (wish, *told))
+
+
+def _read(clause: Clause, context: Context, before: Read) -> Read:
+    words = clause.tokens.words
+    if "me" in words and ("call" in words or "calls" in words):
+        nickname = read_calling(clause, loose=context.loose)
+        if nickname is not None:
+            return Read(facts=(plain_fact(context.speaker, nickname, clause.span),))
+    return read_clause(clause, context, before)
