@@ -31,7 +31,13 @@ def normalised(scores: Scores, mask: Mask, floor: float) -> Scores:
 
 
 def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> Scores:
-    """Return the weighted sum of the arms' z-scores; time counts as it is, since it says yes, nearly or no."""
+    """Return the weighted sum of the arms' z-scores; time counts as it is, since it says yes, nearly or no.
+
+    One arm alone keeps its own scores.
+    """
+    if len(arms) == 1:
+        (alone,) = arms.values()
+        return np.nan_to_num(alone)
     total = np.zeros(len(mask), np.float32)
     for name, scores in arms.items():
         if name == "temporal":

@@ -25,8 +25,8 @@ class FoundMemory:
 class SearchResult:
     """Best first. `degraded` names the arms that could not answer: the result may then lack what they would have found.
 
-    relevance: how much the best memory has to do with the question, about 0 to 1; None where only the stores' own
-    indexes were asked. Below the search's minimum nothing is returned.
+    relevance: how much the best memory has to do with the question, about 0 to 1; None where it was not needed: the
+    arms were chosen, or only the stores' own indexes asked. Below the search's minimum nothing is returned.
     search_id: names the search in `feedback`, where that is switched on.
     timings_ms: how long the stages took. explanation: how the question was read, with `explain=True`.
     """

@@ -163,8 +163,9 @@ class Searcher:
             plain = query.request.arms_only
             weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, snapshot, allowed, voices)
             found = allowed & seen(arms, len(snapshot))
-            likeness = relevance(query, arms, snapshot, allowed)
-            if likeness < _minimum(query.request, int(allowed.sum()), degraded=bool(progress.failures)):
+            minimum = _minimum(query.request, int(np.count_nonzero(allowed)), degraded=bool(progress.failures))
+            likeness = relevance(query, arms, snapshot, allowed) if minimum else None
+            if likeness is not None and likeness < minimum:
                 found[:] = False
             progress.timed("fuse", started)
             return Candidates(

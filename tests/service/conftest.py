@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from context0.memory.engine import MemoryEngine
-from tests.engine_bench import BACKENDS, REGIMES, EngineBench, open_bench
+from tests.engine_bench import BACKENDS, REGIMES, EngineBench, Faulty, open_bench
 
 _DURABLE: Final = ("sqlite", "mongodb")
 
@@ -43,3 +43,12 @@ def engine(bench: EngineBench) -> MemoryEngine:
 def searching(bench: EngineBench, regime: str) -> MemoryEngine:
     """An engine that searches by the owner's index, then one that searches by the stores' own."""
     return bench.engine(**REGIMES[regime])
+
+
+@pytest.fixture
+async def untouched(tmp_path: Path) -> AsyncIterator[MemoryEngine]:
+    """An engine whose stores may not even be opened: what is refused before that is the same on every backend."""
+    async with open_bench("reference", tmp_path) as bench:
+        engine = bench.engine(documents=Faulty, learn_from_feedback=True)
+        yield engine
+        assert not engine._parts.documents.calls  # type: ignore[attr-defined]

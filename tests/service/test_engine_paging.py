@@ -228,9 +228,9 @@ async def test_a_cursor_of_another_store_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("limit", [0, -1, 1_001, 10**9, True, "5", 2.0, None, float("nan")], ids=repr)
-async def test_a_page_has_one_to_a_thousand_memories(engine: MemoryEngine, way: str, limit: Any) -> None:
+async def test_a_page_has_one_to_a_thousand_memories(untouched: MemoryEngine, way: str, limit: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        await asking(engine, way)(user_id="anna", limit=limit)
+        await asking(untouched, way)(user_id="anna", limit=limit)
     assert caught.value.field == "limit"
 
 

@@ -45,7 +45,9 @@ if unless whether wish wishes wished wishing imagine imagining suppose supposing
 ideally theoretically dream dreaming dreamed dreamt fantasy lest maybe perhaps possibly probably someday
 """)
 _SUBORDINATING = word_set("when whenever once until before after where wherever till")
-_FRONTS = word_set("in on at after since during last this yesterday today for from over back about around two three a one")
+_FRONTS = word_set(
+    "in on at after since during last this yesterday today for from over back about around two three a one"
+)
 _LONGEST_FRONT = 6
 _MARKS = frozenset(".!?…。！？")
 _REPORTING = word_set("""
@@ -162,7 +164,11 @@ def clauses_of(tokens: Tokens) -> list[Clause]:
             blocked = False
         blocked = blocked or not _SUPPOSING.isdisjoint(part) or (opens_late and not clauses)
         mood: Mood = "asks" if place >= asks_from else "supposes" if blocked or opens_late else "states"
-        front = clauses[0].start if place == 1 and clauses and _is_time(words[clauses[0].start : clauses[0].stop]) else start
+        front = (
+            clauses[0].start
+            if place == 1 and clauses and _is_time(words[clauses[0].start : clauses[0].stop])
+            else start
+        )
         clauses.append(Clause(tokens, start, stop, joint, mood, bare, front))
         if not _REPORTING.isdisjoint(part) and part[0] not in ("i", "we"):
             blocked = True

@@ -2,15 +2,19 @@
 
 import re
 
-# Fiction and pretence: nothing from such a sentence on is meant of the speaker.
-_FRAME = re.compile(
+# Nothing from a sentence of fiction or pretence on is meant of the speaker.
+_FICTION = re.compile(
     r"\b(?:in|from|for|throughout) (?:the|this|that|my|a|an|our|his|her) (?:[\w-]+ )?"
     r"(?:movies?|films?|books?|novels?|story|stories|games?|shows?|series|play|dreams?|nightmare|songs?|episodes?|script|"
     r"scenes?|comics?|manga|anime|simulation|scenario|fanfic|screenplay|sitcom|musical)\b"
-    r"|\bin (?:a|an|the|my) (?:perfect|ideal|another|different|next|past|parallel|alternate|alternative) "
+    r"|\bmy (?!fav)(?:\w+ )?(?:character|protagonist|avatar|persona)\b"
+    r"|\bonce upon a time\b|\bthe lyrics\b|\bthe (?:sign|song|quote|line) (?:reads|goes|says)\b",
+    re.IGNORECASE,
+)
+_PRETENCE = re.compile(
+    r"\bin (?:a|an|the|my) (?:perfect|ideal|another|different|next|past|parallel|alternate|alternative) "
     r"(?:world|life|universe|timeline|reality)\b|\bin another (?:life|world|universe)\b"
-    r"|\brole-?play|\bmy (?!fav)(?:\w+ )?(?:character|protagonist|avatar|persona)\b|\bact as\b|\blet'?s (?:say|pretend|assume)\b"
-    r"|\b(?:pretend|imagine|suppose|assume)\b|\bonce upon a time\b|\bthe lyrics\b|\bthe (?:sign|song|quote|line) (?:reads|goes|says)\b",
+    r"|\brole-?play|\bact as\b|\blet'?s (?:say|pretend|assume)\b|\b(?:pretend|imagine|suppose|assume)\b",
     re.IGNORECASE,
 )
 _SARCASM = re.compile(
@@ -61,5 +65,8 @@ def is_sarcastic(text: str) -> bool:
 
 def frame_start(text: str) -> int:
     """Return where fiction or pretence is named first; len(text) if nowhere."""
-    frame = _FRAME.search(text)
-    return frame.start() if frame else len(text)
+    return min((frame.start() for frame in (_FICTION.search(text), _PRETENCE.search(text)) if frame), default=len(text))
+
+
+def is_pretence(text: str) -> bool:
+    return _PRETENCE.search(text) is not None

@@ -31,7 +31,7 @@ _STOP = re.compile(
     r"[.;!?()\[\]\n…—–|]|:(?=\s|$)|\s-+\s|,?\s'?(?:because|cause|cuz|since|when|whenever|where|which|who|whose|that|so|if|though|although|while|"
     r"until|now|anymore|any more|any longer|these days|nowadays|at the moment|right now|again|too|as well|either|a lot|"
     r"very much|so much|the most|more than|better than|less than|instead|lately|currently|together|every|each|last|"
-    r"next|yesterday|today|tonight|tomorrow|ago|lol|haha|btw|but|especially|particularly|please|actually|during|than|"
+    r"next|this (?:week|month|year|morning|evening|afternoon|summer|winter|spring|autumn|fall|weekend)|yesterday|today|tonight|tomorrow|ago|lol|haha|btw|but|especially|particularly|please|actually|during|than|"
     r"however|ever since|not|recently|already|just|like|unless|except|besides|always|often|"
     r"for (?:a|an|the last|the past|now|about|over|almost|many|several|[a-z]+ (?:years?|months?|weeks?|days?)|\d+)|"
     r"(?:\d+|a|an|a few|one|two|three|four|five|six|several|a couple of) (?:years?|months?|weeks?|days?|hours?))\b",
@@ -78,7 +78,9 @@ _NO_EMPLOYERS = word_set("""
 home night nights noon midnight least first last all it them him her you me us myself yourself free food money weekends
 once living years hours days ages weeks months work this that these those my your peace everyone people me what which
 """)
-_AFTER_NAME = re.compile(r"\s*(?:$|[^\w\s'’]|\b(?:and|but|now|btw|by|who|which|not|so|too|though|actually|again|because|since)\b)")
+_AFTER_NAME = re.compile(
+    r"\s*(?:$|[^\w\s'’]|\b(?:and|but|now|btw|by|who|which|not|so|too|though|actually|again|because|since)\b)"
+)
 _DULL = word_set("old new little beloved first used brand-new second second-hand beautiful nice shiny lovely cute own")
 
 

@@ -124,6 +124,7 @@ RULES = MappingProxyType(
         "graduate": (_rule("from <>", _studies_at, "end"),),
         "drop": (_rule("out of <>", valued("studies_at", objects.left_schools), "end"),),
         "like": (_rule("<>", _likes),),
+        "prefer": (_rule(r"(?P<object>(?:to )?.+?)(?:\s(?:to|over|rather than|instead of)\s.*)?$", _likes),),
         "hate": (_rule("<>", _dislikes),),
         "give": (
             _rule("up (?:on )?(?:playing )?(?:the )?<>", _plays, "end"),
@@ -199,7 +200,8 @@ major: major majors | majoring | majored
 do: | doing | done
 graduate: graduate graduates | graduating | graduated
 drop: drop drops | dropping | dropped
-like: like likes love loves enjoy enjoys adore adores prefer prefers | liking loving enjoying | liked loved enjoyed
+like: like likes love loves enjoy enjoys adore adores | liking loving enjoying | liked loved enjoyed
+prefer: prefer prefers | preferring | preferred
 hate: hate hates dislike dislikes detest detests despise despises loathe loathes | hating | hated disliked
 stand: stand | |
 stop: stop stops | stopping | stopped

@@ -17,7 +17,9 @@ _REMEMBER = re.compile(
     r"for the record|note to self|fyi)(?: please)?(?:(?: that\b|\s?:)\s*|\s+(?=(?:i|i'm|i've|my|we|our)\b))",
     re.IGNORECASE,
 )
-_NO_STATEMENT = re.compile(r"(?:time|night|day|evening|one|guy|girl|thing|concert|moment|song|when|the time|how)\b", re.IGNORECASE)
+_NO_STATEMENT = re.compile(
+    r"(?:time|night|day|evening|one|guy|girl|thing|concert|moment|song|when|the time|how)\b", re.IGNORECASE
+)
 _HAS_VERB = re.compile(
     r"\b(?:is|are|was|were|am|has|have|had|will|can|must|should|does|do|did|needs?|likes?|loves?|hates?|wants?|lives?|works?|"
     r"prefers?|\w+s|\w+ed)\b|'(?:s|m|re|ve|ll)\b",
@@ -34,9 +36,11 @@ _CORRECTION = re.compile(
     r"(?:in |at )?(?P<new>[^,.;!?]{1,60}?),?\s(?:and )?not (?:in |at )?(?P<old>[^,.;!?]{1,60}?)\s*[.!]*\Z",
     re.IGNORECASE,
 )
-_CALL = re.compile(r"(?P<lead>.{0,60}?)\bcalls? me (?P<name>\w[\w'-]*(?: [A-Z][\w'-]+)?)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_CALL = re.compile(
+    r"(?P<lead>.{0,60}?)\bcalls? me (?P<name>\w[\w'-]*(?: [A-Z][\w'-]+)?)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
 _CALLERS = re.compile(
-    r"(?:.*\b(?:you|you can|you may|everyone|everybody|people|friends|they|all|family|colleagues|kids|please|just|most)\b.*)?\s*\Z",
+    r"(?:.*\b(?:you|you can|you may|everyone|everybody|people|friends|they|all|family|colleagues|kids|please|just|most|don't|do not|stop|never)\b.*)?\s*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 _DENYING = re.compile(r"\b(?:don't|do not|stop|never|nobody|no one|can't)\b", re.IGNORECASE)

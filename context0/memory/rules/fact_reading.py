@@ -205,9 +205,7 @@ def _named(owner: str, found: Found, clause: Clause, context: Context) -> Fact:
     return plain_fact(owner, found, clause.span, beginning(clause.text, context.reference) if died else None)
 
 
-def plain_fact(
-    key: str, found: Found, span: tuple[int, int], valid_from: datetime | None = None
-) -> Fact:
+def plain_fact(key: str, found: Found, span: tuple[int, int], valid_from: datetime | None = None) -> Fact:
     """Make a fact about `key` of what was found at `span`."""
     return Fact(
         subject=key,

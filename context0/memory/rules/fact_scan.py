@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from context0.memory.rules.fact import Fact
-from context0.memory.rules.fact_clauses import MAX_SENTENCE_CHARACTERS, Clause, Mood, clauses_of, sentences_of, tokens_of
+from context0.memory.rules.fact_clauses import (
+    MAX_SENTENCE_CHARACTERS,
+    Clause,
+    Mood,
+    clauses_of,
+    sentences_of,
+    tokens_of,
+)
 from context0.memory.rules.fact_phrases import (
     REMEMBER_WORDS,
     is_private,
@@ -21,6 +28,7 @@ class Scanned:
     """A clause or, where a phrase takes it whole, a sentence: its words, how it is meant, and its facts."""
 
     words: list[str]
+    text: str
     mood: Mood
     facts: tuple[Fact, ...] = ()
 
@@ -30,7 +38,7 @@ def scan_text(own: str, context: Context) -> Iterator[Scanned]:
     before = NOTHING
     for start, stop in sentences_of(own):
         if stop - start > MAX_SENTENCE_CHARACTERS:
-            yield Scanned(own[start:stop].lower().split(), "states")
+            yield Scanned(own[start:stop].lower().split(), own[start:stop], "states")
             continue
         tokens = tokens_of(own, start, stop)
         if not tokens.words:
@@ -41,26 +49,27 @@ def scan_text(own: str, context: Context) -> Iterator[Scanned]:
             continue
         for clause in clauses_of(tokens):
             before = _read(clause, context, before) if clause.mood == "states" else NOTHING
-            yield Scanned(tokens.words[clause.start : clause.stop], clause.mood, before.facts)
+            words = tokens.words[clause.start : clause.stop]
+            yield Scanned(words, tokens.raw(clause.start, clause.stop), clause.mood, before.facts)
 
 
 def _scan_phrase(own: str, sentence: tuple[int, int], words: list[str], context: Context) -> Scanned | None:
     """Read a sentence that a fixed phrase takes whole: a wish to remember, a correction."""
     if "not" in words and (correction := read_correction(own[slice(*sentence)])):
-        return Scanned(words, "states", (plain_fact(context.speaker, correction, sentence),))
+        return Scanned(words, own[slice(*sentence)], "states", (plain_fact(context.speaker, correction, sentence),))
     place = None if REMEMBER_WORDS.isdisjoint(words) else read_remember(own, *sentence)
     if place is None:
         return None
     what = own[slice(*place)]
     if is_private(what):
-        return Scanned(words, "supposes")
+        return Scanned(words, what, "supposes")
     wish = plain_fact(context.speaker, Found("remember_that", what), place)
     told: list[Fact] = []
     before = NOTHING
     for clause in clauses_of(tokens_of(own, *place)):
         before = _read(clause, context, before) if clause.mood == "states" else NOTHING
         told += before.facts
-    return Scanned(words, "states", (wish, *told))
+    return Scanned(words, what, "states", (wish, *told))
 
 
 def _read(clause: Clause, context: Context, before: Read) -> Read:

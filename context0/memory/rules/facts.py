@@ -1,20 +1,64 @@
 """Facts in a text by rules, and whether the rules are enough for it: no LLM, linear in the text."""
 
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, Literal
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_clauses import sentences_of
-from context0.memory.rules.fact_frames import frame_start, is_sarcastic, own_words
+from context0.memory.rules.fact_frames import frame_start, is_pretence, is_sarcastic, own_words
 from context0.memory.rules.fact_reading import Context
 from context0.memory.rules.fact_scan import scan_text
+from context0.memory.rules.fact_talk import is_empty_talk
+from context0.memory.rules.intents import intent_of, is_question
+from context0.memory.rules.language import detect_language, looks_english
 from context0.memory.rules.names import entity_key
 
-__all__ = ["MAX_FACTS", "SELF", "Fact", "extract_facts"]
+__all__ = ["MAX_FACTS", "SELF", "Extraction", "Fact", "decide_extraction", "extract_facts"]
+
+Extraction = Literal["none", "simple", "full"]
 
 SELF: Final = "self"
 """The subject of what is said when no speaker is named: the owner."""
 MAX_FACTS: Final = 32
+
+_ANY_TIME = datetime(2001, 6, 13, tzinfo=UTC)
+_MAX_READ_WORDS = 14  # of a clause with a fact; what is longer says more than the fact
+_MOST_UNREAD = 0.25  # of the words that tell something
+_ENOUGH_FOR_FULL = 4000  # characters: so long a text is never simple
+
+
+def decide_extraction(text: str) -> Extraction:
+    """Tell what reading `text` takes: nothing to remember, the rules here, or more than they can (an LLM).
+
+    none: questions, greetings, thanks, small talk, requests, suppositions and jokes.  simple: `extract_facts` reads at
+    least three quarters of the words that tell something.  full: the rest, and every informative text that is not
+    English.
+    """
+    if not text.strip() or intent_of(text) == "chitchat":
+        return "none"
+    if len(text) > _ENOUGH_FOR_FULL:
+        return "full"
+    if not looks_english(text) and detect_language(text) != "en":
+        return "none" if is_question(text) else "full"
+    own = own_words(text)
+    if is_sarcastic(own) or is_pretence(own):
+        return "none"
+    return _decide(own)
+
+
+def _decide(own: str) -> Extraction:
+    read = unread = 0
+    has_frame = frame_start(own) < len(own)
+    for scanned in scan_text(own, Context(speaker=SELF, reference=_ANY_TIME, loose=own.islower())):
+        count = len(scanned.words)
+        if scanned.facts and not has_frame:
+            read += min(count, _MAX_READ_WORDS)
+            unread += max(count - _MAX_READ_WORDS, 0)
+        elif scanned.mood == "states" and not is_empty_talk(scanned.words, scanned.text):
+            unread += count
+    if not read:
+        return "full" if unread else "none"
+    return "simple" if unread <= _MOST_UNREAD * (read + unread) else "full"
 
 
 def extract_facts(text: str, *, speaker: str | None, reference: datetime) -> tuple[Fact, ...]:
