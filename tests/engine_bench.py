@@ -158,22 +158,23 @@ class EngineBench:
         self,
         *,
         documents: Callable[[DocumentStore], Any] | None = None,
+        graph: Callable[[GraphStore], Any] | None = None,
         vectors: Any = None,
         embedder: Embedder | Any = None,
         **limits: Any,
     ) -> MemoryEngine:
         """Return an engine that has opened nothing yet.
 
-        documents: makes the document store from the backend's. vectors: a store instead of the local one. limits: any
+        documents, graph: make the engine's store from the backend's. vectors: a store instead of the local one. limits: any
         of `Limits`; the background work looks for work only when it is woken.
         """
-        store, graph = self._connect()
+        store, relations = self._connect()
         store = store if documents is None else documents(store)
         chosen = Limits(**{"index_interval_s": 3600.0, **limits})
         follower = LocalVectors(store, staleness_s=chosen.owner_index_staleness_s)
         parts = EngineParts(
             documents=store,
-            graph=graph,
+            graph=relations if graph is None else graph(relations),
             vectors=follower if vectors is None else vectors,
             embedder=self.embedder if embedder is None else embedder,
             clock=self.clock,

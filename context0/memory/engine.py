@@ -41,6 +41,7 @@ from context0.memory.search import Progress, Ranking, Searcher
 from context0.memory.signals import SIGNALS, profile_of, vector_of
 from context0.memory.strategies.protocol import SearchStores
 from context0.memory.tuning import TuningOutcome
+from context0.memory.warming import warm_up
 from context0.memory.writing import (
     Draft,
     changed_memory,
@@ -107,6 +108,7 @@ class MemoryEngine:
         )
         self._indexer = Indexer(parts, self._guard, self._indexes)
         self._background: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,8 +126,9 @@ class MemoryEngine:
             for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes):
                 stack.push_async_callback(part.aclose)
             await self._opening.aclose()
-            if self._background is not None:
-                await end(self._background)
+            for task in (self._background, self._warming):
+                if task is not None:
+                    await end(task)
 
     async def add(self, content: str, *, user_id: str, wait: bool = False, **fields: Unpack[MemoryFields]) -> Memory:
         """Remember `content` and return the memory, durable and at once searchable by word.
@@ -340,12 +343,12 @@ class MemoryEngine:
 
     async def _open(self) -> None:
         parts = self._parts
+        if self._warming is None:
+            self._warming = asyncio.create_task(warm_up(parts.embedder), name="context0-warming")
         await parts.documents.open()
         await parts.graph.open()
         await self._guard.load()
         self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
-        if parts.embedder.local:
-            await parts.embedder.embed([])  # loads the model now, not inside a search
         work = self._indexer.run(parts.limits.index_interval_s)
         self._background = asyncio.create_task(work, name="context0-indexer")
 

@@ -176,7 +176,7 @@ def check_share(field: str, value: object) -> float:
 
 
 def check_memory_type(value: object) -> MemoryType:
-    if value not in MEMORY_TYPES:
+    if not isinstance(value, str) or value not in MEMORY_TYPES:
         raise InvalidInput(
             "memory_type", f"{str(value)[:40]!r} is unknown; known are {', '.join(sorted(MEMORY_TYPES))}"
         )

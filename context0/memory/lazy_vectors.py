@@ -1,8 +1,8 @@
 """A vector store that connects when it is first asked, and again after a failure: so its outage fails one arm only."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 
+from context0.memory.background import Opening
 from stores.protocols import VectorStore
 from stores.records import FloatVector, Hit, MemoryId, Point, Scope
 
@@ -12,8 +12,7 @@ class LazyVectors:
 
     def __init__(self, vectors: VectorStore) -> None:
         self._vectors = vectors
-        self._opening = asyncio.Lock()
-        self._opened = False
+        self._opening = Opening(vectors.open)
 
     @property
     def name(self) -> str:
@@ -24,15 +23,10 @@ class LazyVectors:
         return self._vectors.derived
 
     async def open(self) -> None:
-        if self._opened:
-            return
-        async with self._opening:
-            if not self._opened:
-                await self._vectors.open()
-                self._opened = True
+        await self._opening.ready()
 
     async def aclose(self) -> None:
-        self._opened = False
+        await self._opening.aclose()
         await self._vectors.aclose()
 
     async def put_many(self, points: Sequence[Point], *, scope: Scope) -> None:

@@ -144,7 +144,7 @@ class OwnerCache(Generic[I]):
     async def _load(self, scope: Scope) -> I:
         index = self._new_index()
         async for rows in self._documents.scan(scope=scope, vectors=self._vectors):
-            index.apply(rows)
+            await asyncio.to_thread(index.apply, rows)  # nobody else has it yet
         return index
 
     async def _refresh(self, scope: Scope) -> I:

@@ -176,6 +176,7 @@ def _set_up_reader(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("query_only", True)
+    connection.pragma("cache_size", -32_000)
 
 
 def _truncate_log(connection: apsw.Connection) -> None:

@@ -30,7 +30,7 @@ from stores.sqlite.filters import compile_filter
 from stores.sqlite.rows import LIVE, as_json, owner_number, query, row_of, row_range
 from stores.sqlite.writing import bury, insert, release_expired_keys, rewrite
 
-_SCAN_ROWS: Final = 4_000
+_SCAN_ROWS: Final = 10_000
 
 
 class SqliteDocuments:

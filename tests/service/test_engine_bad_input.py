@@ -15,7 +15,7 @@ from stores.errors import InvalidCursor, InvalidFilter, StoreError
 from tests.contracts.builders import NOW
 from tests.engine_bench import EngineBench, contents, many
 
-NAIVE: Final = datetime(2026, 5, 1)
+NAIVE: Final = NOW.replace(tzinfo=None)
 NESTED: Final = {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}}}
 
 
@@ -209,7 +209,7 @@ async def test_times_may_come_in_any_zone_and_as_text(engine: MemoryEngine) -> N
 
 async def test_filters_may_be_any_mapping_and_sets(engine: MemoryEngine) -> None:
     await engine.add_many(many(4, metadata={"x": 1}), user_id="anna")
-    spec: Any = MappingProxyType({"metadata.x": MappingProxyType({"in": frozenset({1, "a", True, 2.5})})})
+    spec: Any = MappingProxyType({"metadata.x": MappingProxyType({"in": frozenset({1, "a", 2.5})})})
     for way in (engine.list, lambda **options: engine.search("note", **options)):
         page = await way(user_id="anna", limit=2, filters=spec)
         assert len((await way(user_id="anna", limit=2, filters=spec, cursor=page.next_cursor)).items) == 2

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from context0.memory.rules.fact_patterns import BARE_HEADS, VERBS
@@ -13,21 +14,26 @@ Mood = Literal["states", "asks", "supposes"]
 
 MAX_SENTENCE_CHARACTERS = 800  # what is longer is beyond rules
 
-# A full stop ends a sentence unless an abbreviation or an initial stands before it.
-_END = re.compile(
-    r"(?<![\s.][A-Z])(?<!\bDr)(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bSt)(?<!\bProf)[.!?…。！？]+(?=[\s\"')]|$)|[\n;]"
-)
+_END = re.compile(r"[.!?…。！？]+(?=[\s\"')]|$)|[\n;]")
+_ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Z]|Dr|Mrs?|Ms|St|Prof|Jr|Sr|vs|etc|e\.g|i\.e)\Z")
+_LONGEST_ABBREVIATION = 6
 _TOKEN = re.compile(r"\w+(?:[-'.&+]\w+)*|[^\w\s]")
 _CONTRACTED = frozenset({"m", "s", "re", "ve", "ll", "d"})
-_WITHOUT_APOSTROPHE = {
-    "im": ("i", "'m"),
-    "ive": ("i", "'ve"),
-    "dont": ("do", "n't"),
-    "doesnt": ("does", "n't"),
-    "isnt": ("is", "n't"),
-    "cant": ("ca", "n't"),
-    "cannot": ("can", "not"),
-}
+_HASTY = MappingProxyType(
+    {
+        "im": ("i", "'m"),
+        "ive": ("i", "'ve"),
+        "dont": ("do", "n't"),
+        "doesnt": ("does", "n't"),
+        "didnt": ("did", "n't"),
+        "isnt": ("is", "n't"),
+        "wont": ("wo", "n't"),
+        "cant": ("ca", "n't"),
+        "cannot": ("can", "not"),
+    }
+)
+"""Contractions as typed in haste."""
+_HASTY_WORDS = frozenset(_HASTY)
 
 _SUBJECTS = word_set("i we my our he she they it you this that there his her their")
 _JOINTS = word_set(", : – — - ( ) and but or so because although though while whereas however then plus as since yet &")
@@ -56,21 +62,46 @@ according guesses reckons shouted screamed yelled whispered asked wrote reads go
 """)
 
 
-@dataclass(frozen=True, slots=True)
 class Tokens:
-    """A sentence as lower-case words and marks, with their places in the text; contractions are two words."""
+    """A sentence as words and marks, in small letters (`words`) and as written (`raws`); a contraction is two words.
 
-    text: str
-    words: list[str]
-    starts: list[int]
-    ends: list[int]
+    Where they stand in the text is worked out when it is asked for: most sentences hold no fact.
+    """
+
+    __slots__ = ("_spans", "raws", "start", "stop", "text", "words")
+
+    def __init__(self, text: str, start: int, stop: int) -> None:
+        self.text, self.start, self.stop = text, start, stop
+        self.raws: list[str] = _TOKEN.findall(text, start, stop)
+        self.words = [raw.lower() for raw in self.raws]
+        self._spans: list[tuple[int, int]] | None = None
+        if text.find("'", start, stop) >= 0 or not _HASTY_WORDS.isdisjoint(self.words):
+            parts = [part for raw in self.raws for part in _parts_of(raw)]
+            self.raws = [raw for raw, _ in parts]
+            self.words = [word for _, word in parts]
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """Return where the words [start, stop) stand in the text; there must be one."""
+        if self._spans is None:
+            self._spans = list(self._places())
+        return self._spans[start][0], self._spans[stop - 1][1]
 
     def raw(self, start: int, stop: int) -> str:
         """Return the text of the words [start, stop)."""
-        return self.text[self.starts[start] : self.ends[stop - 1]] if start < stop else ""
+        if start >= stop:
+            return ""
+        begin, end = self.span(start, stop)
+        return self.text[begin:end]
 
     def is_capital(self, at: int) -> bool:
-        return at < len(self.starts) and self.text[self.starts[at]].isupper()
+        return at < len(self.raws) and self.raws[at][0].isupper()
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        for match in _TOKEN.finditer(self.text, self.start, self.stop):
+            begin = match.start()
+            for raw, _ in _parts_of(match.group()):
+                yield begin, begin + len(raw)
+                begin += len(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +128,17 @@ class Clause:
     @property
     def span(self) -> tuple[int, int]:
         """Its place in the text, without the time in front of it."""
-        return self.tokens.starts[self.start], self.tokens.ends[self.stop - 1]
+        return self.tokens.span(self.start, self.stop)
 
 
 def sentences_of(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the sentences of `text` begin and end, marks at the end included."""
     start = 0
     for end in _END.finditer(text):
+        if end.group() == "." and _ABBREVIATED.search(
+            text, max(start, end.start() - _LONGEST_ABBREVIATION), end.start()
+        ):
+            continue
         if end.end() - start > 1:
             yield start, end.end()
         start = end.end()
@@ -111,37 +146,17 @@ def sentences_of(text: str) -> Iterator[tuple[int, int]]:
         yield start, len(text)
 
 
-def tokens_of(text: str, start: int, stop: int) -> Tokens:
-    """Return the words of `text` in [start, stop); apostrophes must be straight."""
-    words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _TOKEN.finditer(text, start, stop):
-        word = match.group().lower()
-        begin, end = match.span()
-        cut = _cut_of(word) if "'" in word else 0
-        if cut:
-            words += (word[:cut], word[cut:])
-            starts += (begin, begin + cut)
-            ends += (begin + cut, end)
-        elif word in _WITHOUT_APOSTROPHE:
-            words += _WITHOUT_APOSTROPHE[word]
-            middle = begin + len(_WITHOUT_APOSTROPHE[word][0])
-            starts += (begin, middle)
-            ends += (middle, end)
-        else:
-            words.append(word)
-            starts.append(begin)
-            ends.append(end)
-    return Tokens(text, words, starts, ends)
-
-
-def _cut_of(word: str) -> int:
-    """Return where a contraction falls apart: is|n't, i|'m, sister|'s; 0 for none."""
-    if word.endswith("n't"):
-        return len(word) - 3
-    cut = word.rfind("'")
-    return cut if word[cut + 1 :] in _CONTRACTED else 0
+def _parts_of(token: str) -> tuple[tuple[str, str], ...]:
+    """Return `token` as written and as a word, in two parts if it is a contraction: is|n't, I|'m, sister|'s."""
+    word = token.lower()
+    if "'" in token:
+        cut = len(token) - 3 if word.endswith("n't") else token.rfind("'")
+        if cut > 0 and (word.endswith("n't") or word[cut + 1 :] in _CONTRACTED):
+            return (token[:cut], token[:cut].lower()), (token[cut:], token[cut:].lower())
+    elif word in _HASTY:
+        first, second = _HASTY[word]
+        return (token[: len(first)], first), (token[len(first) :], second)
+    return ((token, word),)
 
 
 def clauses_of(tokens: Tokens) -> list[Clause]:

@@ -22,6 +22,7 @@ _SARCASM = re.compile(
     r"\bsaid no ?(?:one|body)\b|\bsaid no one\b|\bjust what i needed\b|\bjust kidding\b|\bjk\b|\bkidding!",
     re.IGNORECASE,
 )
+_SIGNS_OF_SARCASM = ("/s", "🙄", "🙃", "right", "oh", "not", "as if", "said no", "needed", "kidding", "jk")
 _QUOTED = re.compile(r'"([^"\n]{2,400})"|“([^”\n]{2,400})”|«([^»\n]{2,400})»|(?<=[,:] )\'([^\'\n]{2,400})\'(?=\W|$)')
 _SPEAKS = re.compile(r"\b(?:i|i'm|i've|i'll|my|me|we|our|you|your)\b", re.IGNORECASE)
 _BEFORE_SPEECH = re.compile(
@@ -60,7 +61,8 @@ def _blank_speech(text: str, quote: re.Match[str]) -> str:
 
 
 def is_sarcastic(text: str) -> bool:
-    return _SARCASM.search(text) is not None
+    low = text.lower()
+    return any(sign in low for sign in _SIGNS_OF_SARCASM) and _SARCASM.search(text) is not None
 
 
 def frame_start(text: str) -> int:

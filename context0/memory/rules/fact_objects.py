@@ -6,6 +6,7 @@ Every reader takes the rest of a clause as written and returns the objects in it
 
 import re
 from collections.abc import Callable
+from types import MappingProxyType
 
 from context0.memory.rules.capitals import is_calendar_word, is_common, never_a_name
 from context0.memory.rules.fact_words import (
@@ -26,17 +27,34 @@ Reader = Callable[[str, bool], tuple[str, ...]]
 _MAX_CHARACTERS, _MAX_WORDS, _MAX_ITEMS, _MAX_READ = 80, 8, 8, 240
 _MAX_NAMES = 4
 
-# Where any object ends.
-_STOP = re.compile(
-    r"[.;!?()\[\]\n…—–|]|:(?=\s|$)|\s-+\s|,?\s'?(?:because|cause|cuz|since|when|whenever|where|which|who|whose|that|so|if|though|although|while|"
-    r"until|now|anymore|any more|any longer|these days|nowadays|at the moment|right now|again|too|as well|either|a lot|"
-    r"very much|so much|the most|more than|better than|less than|instead|lately|currently|together|every|each|last|"
-    r"next|this (?:week|month|year|morning|evening|afternoon|summer|winter|spring|autumn|fall|weekend)|yesterday|today|tonight|tomorrow|ago|lol|haha|btw|but|especially|particularly|please|actually|during|than|"
-    r"however|ever since|not|recently|already|just|like|unless|except|besides|always|often|"
-    r"for (?:a|an|the last|the past|now|about|over|almost|many|several|[a-z]+ (?:years?|months?|weeks?|days?)|\d+)|"
-    r"(?:\d+|a|an|a few|one|two|three|four|five|six|several|a couple of) (?:years?|months?|weeks?|days?|hours?))\b",
-    re.IGNORECASE,
+# Where any object ends: at a mark, at one of these words, or at one that another follows.
+_PIECE = re.compile(r"[\w'-]+|[.;!?()\[\]\n…—–|:]|\s-+\s")
+_ENDING = word_set("""
+because cause cuz 'cause when whenever where which who whose that so if though although while until now anymore
+nowadays again too either instead lately currently together every each last next yesterday today tonight tomorrow ago
+lol haha btw but especially particularly please actually during than however not recently already just like unless
+except besides always often since
+""")
+_ENDING_BEFORE = MappingProxyType(
+    {
+        "any": word_set("more longer"),
+        "these": word_set("days"),
+        "at": word_set("the"),
+        "right": word_set("now"),
+        "as": word_set("well"),
+        "a": word_set("lot year month week day few couple"),
+        "an": word_set("hour"),
+        "very": word_set("much"),
+        "the": word_set("most"),
+        "more": word_set("than"),
+        "better": word_set("than"),
+        "less": word_set("than"),
+        "ever": word_set("since"),
+        "this": word_set("week month year morning evening afternoon summer winter spring autumn fall weekend"),
+        "for": frozenset(QUANTITIES) | word_set("the about over almost many several now years months weeks days ages"),
+    }
 )
+_SPANS_OF_TIME = word_set("year years month months week weeks day days hour hours")
 _PLACE_STOP = re.compile(r",|\s(?:and|or|with|for|from|near|by|after|before|on|at|to|in|as|over|around|about|alone)\b")
 _THING_TIME = re.compile(r"\s(?:in|on|at) (?:the )?([a-z]+)", re.IGNORECASE)
 _JOINED = re.compile(r"\s*,\s*(?:and\s|or\s|&\s)?\s*|\s+(?:and|or|nor|&)\s+", re.IGNORECASE)
@@ -87,8 +105,19 @@ _DULL = word_set("old new little beloved first used brand-new second second-hand
 def cut(text: str) -> str:
     """Return `text` up to where any object ends, at most 240 characters of it."""
     text = text[:_MAX_READ]
-    stop = _STOP.search(" " + text)
-    return text[: max(stop.start() - 1, 0)] if stop else text
+    before, start = "", 0
+    for piece in _PIECE.finditer(text):
+        word = piece.group().lower()
+        if (before in _ENDING_BEFORE and word in _ENDING_BEFORE[before]) or (
+            word in _SPANS_OF_TIME and (before in QUANTITIES or before.isdecimal())
+        ):
+            return text[:start].rstrip(", ")
+        if word in _ENDING or not (word[0].isalnum() or word[0] == "'"):
+            if word == ":" and text[piece.end() : piece.end() + 1].strip():
+                continue
+            return text[: piece.start()].rstrip(", ")
+        before, start = word, piece.start()
+    return text
 
 
 def clean(text: str) -> str:

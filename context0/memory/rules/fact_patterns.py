@@ -33,21 +33,25 @@ class Rule:
     """What the words behind a verb say.
 
     aspect: a state holds while it is said; what begins or ends does so at the date of the clause; "always" has neither
-    tense nor date.  past: a state in the past tense is over ("I lived in Oslo"), else it says nothing ("I loved it").
+    tense nor date.  pattern: None reads all of them.  past: a state in the past tense is over ("I lived in Oslo"), else it says nothing ("I loved it").
     """
 
-    pattern: re.Pattern[str]
+    pattern: re.Pattern[str] | None
     find: Finder
     aspect: Aspect = "state"
     past: bool = False
 
     def read(self, rest: str, *, loose: bool) -> tuple[Found, ...]:
         """Return what `rest`, the words behind the verb, says by this rule."""
+        if self.pattern is None:
+            return self.find(rest, loose)
         match = self.pattern.match(rest)
         return self.find(match.group("object"), loose) if match else ()
 
 
 def _rule(pattern: str, find: Finder, aspect: Aspect = "state", *, past: bool = False) -> Rule:
+    if pattern == "<>":
+        return Rule(None, find, aspect, past)
     return Rule(re.compile(pattern.replace("<>", "(?P<object>.+)"), re.IGNORECASE | re.DOTALL), find, aspect, past)
 
 

@@ -37,7 +37,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _CALL = re.compile(
-    r"(?P<lead>.{0,60}?)\bcalls? me (?P<name>\w[\w'-]*(?: [A-Z][\w'-]+)?)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+    r"(?P<lead>.{0,60}?)\bcalls? me (?P<name>\w[\w'-]*(?: (?-i:[A-Z])[\w'-]+)?)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
 _CALLERS = re.compile(
     r"(?:.*\b(?:you|you can|you may|everyone|everybody|people|friends|they|all|family|colleagues|kids|please|just|most|don't|do not|stop|never)\b.*)?\s*\Z",

@@ -10,7 +10,7 @@ from context0.memory.rules.fact_clauses import (
     Mood,
     clauses_of,
     sentences_of,
-    tokens_of,
+    Tokens,
 )
 from context0.memory.rules.fact_phrases import (
     REMEMBER_WORDS,
@@ -40,7 +40,7 @@ def scan_text(own: str, context: Context) -> Iterator[Scanned]:
         if stop - start > MAX_SENTENCE_CHARACTERS:
             yield Scanned(own[start:stop].lower().split(), own[start:stop], "states")
             continue
-        tokens = tokens_of(own, start, stop)
+        tokens = Tokens(own, start, stop)
         if not tokens.words:
             continue
         whole = _scan_phrase(own, (start, stop), tokens.words, context)
@@ -66,7 +66,7 @@ def _scan_phrase(own: str, sentence: tuple[int, int], words: list[str], context:
     wish = plain_fact(context.speaker, Found("remember_that", what), place)
     told: list[Fact] = []
     before = NOTHING
-    for clause in clauses_of(tokens_of(own, *place)):
+    for clause in clauses_of(Tokens(own, *place)):
         before = _read(clause, context, before) if clause.mood == "states" else NOTHING
         told += before.facts
     return Scanned(words, what, "states", (wish, *told))
