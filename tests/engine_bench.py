@@ -89,6 +89,7 @@ class Faulty:
         self.before: dict[str, Callable[[], Any]] = {}
         self.calls: Counter[str] = Counter()
         self.called = asyncio.Event()
+        self._repaired = asyncio.Event()
 
     def down(self, *names: str) -> None:
         """Let the methods fail, or all of them; `aclose` always works."""
@@ -98,7 +99,10 @@ class Faulty:
         self.faults |= dict.fromkeys(names or self._methods(), "hang")
 
     def repair(self) -> None:
-        self.faults.clear()
+        """Let everything work again, and what hangs go on."""
+        self._repaired.set()
+        self._repaired = asyncio.Event()
+        self.faults = {}
         self.before.clear()
 
     def __getattr__(self, name: str) -> Any:
@@ -130,7 +134,7 @@ class Faulty:
             await self.before[name]()
         fault = self.faults.get(name)
         if fault == "hang":
-            await asyncio.Event().wait()
+            await self._repaired.wait()
         if isinstance(fault, Exception):
             raise fault
 

@@ -108,7 +108,6 @@ class MemoryEngine:
         )
         self._indexer = Indexer(parts, self._guard, self._indexes)
         self._background: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,9 +125,8 @@ class MemoryEngine:
             for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes):
                 stack.push_async_callback(part.aclose)
             await self._opening.aclose()
-            for task in (self._background, self._warming):
-                if task is not None:
-                    await end(task)
+            if self._background is not None:
+                await end(self._background)
 
     async def add(self, content: str, *, user_id: str, wait: bool = False, **fields: Unpack[MemoryFields]) -> Memory:
         """Remember `content` and return the memory, durable and at once searchable by word.
@@ -343,12 +341,13 @@ class MemoryEngine:
 
     async def _open(self) -> None:
         parts = self._parts
-        if self._warming is None:
-            self._warming = asyncio.create_task(warm_up(parts.embedder), name="context0-warming")
         await parts.documents.open()
         await parts.graph.open()
         await self._guard.load()
         self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
+        await warm_up(
+            parts.embedder
+        )  # now, not inside a search; beside the reading of an index it would only slow both
         work = self._indexer.run(parts.limits.index_interval_s)
         self._background = asyncio.create_task(work, name="context0-indexer")
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from context0.memory.rules import fact_objects as objects
 from context0.memory.rules.fact_clauses import Clause, Tokens
@@ -31,8 +31,7 @@ _READERS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Copula:
+class _Copula(NamedTuple):
     """A "is" and how it is said; the words from `rest` on are the value."""
 
     rest: int

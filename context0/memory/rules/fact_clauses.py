@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from context0.memory.rules.fact_patterns import BARE_HEADS, VERBS
 from context0.memory.rules.fact_words import ADVERBS, LEADS
@@ -104,8 +103,7 @@ class Tokens:
                 begin += len(raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """The words [start, stop) of a sentence.
 
     joint: the word or mark before it, "" at the head of a sentence.  bare: it has no subject of its own.

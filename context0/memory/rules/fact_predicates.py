@@ -1,7 +1,6 @@
 """What a clause says of its subject, up to the verb: tense, negation, "used to", "no longer"; None if it only supposes."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from context0.memory.rules.fact_clauses import Tokens
 from context0.memory.rules.fact_patterns import VERBS
@@ -23,8 +22,7 @@ _STOPPING = frozenset({"stop", "quit"})
 _GERUNDS_STARTED = frozenset({"start"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicate:
+class Predicate(NamedTuple):
     """A verb and how it is said; the words from `rest` on are what it says.
 
     over: "used to", "no longer", "stopped".  begun: "started".  never: denied for all time.  also: beside others.

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_attributes import read_inverse, read_named
@@ -26,8 +26,7 @@ _NOT_TAIL = re.compile(r",?\s(?:and |but )?not (?:(?:in|at|as|for|a|an|to) )*(?P
 _CORRECTABLE = word_set("lives_in works_at works_as age studies_at name")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(NamedTuple):
     """What the clauses of a text share. loose: the text is all in small letters."""
 
     speaker: str
@@ -35,8 +34,7 @@ class Context:
     loose: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(NamedTuple):
     """What a clause gave, and what the next may go on from. person: of whom it spoke, if not the speaker."""
 
     facts: tuple[Fact, ...] = ()
@@ -59,7 +57,7 @@ def _read_bare(clause: Clause, context: Context, before: Read) -> Read:
         return NOTHING
     inherited = before.predicate
     if clause.joint in ("but", "yet"):
-        inherited = replace(inherited, denied=False, over=False)
+        inherited = inherited._replace(denied=False, over=False)
     predicate = read_predicate(clause.tokens, clause.start, clause.stop, inherited)
     if predicate is None or predicate.verb == inherited.verb != "be":
         return NOTHING  # "the hope and love theme" goes on with a noun
@@ -130,8 +128,7 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
                         yield plain_fact(key, other._replace(denied=True), clause.span, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(NamedTuple):
     """How a predicate is told. no_more: with "anymore".  beside: with "also" or "on weekends"."""
 
     predicate: Predicate

@@ -1,7 +1,7 @@
 """A text from sentence to sentence and clause to clause, with the facts that each gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_clauses import (
@@ -12,6 +12,7 @@ from context0.memory.rules.fact_clauses import (
     sentences_of,
     Tokens,
 )
+from context0.memory.rules.fact_patterns import VERBS
 from context0.memory.rules.fact_phrases import (
     REMEMBER_WORDS,
     is_private,
@@ -21,10 +22,14 @@ from context0.memory.rules.fact_phrases import (
 )
 from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.fact_reading import NOTHING, Context, Read, plain_fact, read_clause
+from context0.memory.rules.word_set import word_set
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+FACT_WORDS = frozenset(VERBS) | REMEMBER_WORDS | word_set("am is are was were 'm 's 're call calls meant said my our")
+"""One of these is in every sentence that holds a fact."""
+
+
+class Scanned(NamedTuple):
     """A clause or, where a phrase takes it whole, a sentence: its words, how it is meant, and its facts."""
 
     words: list[str]
@@ -33,15 +38,19 @@ class Scanned:
     facts: tuple[Fact, ...] = ()
 
 
-def scan_text(own: str, context: Context) -> Iterator[Scanned]:
-    """Yield what `own` says, in order; a sentence of more than 800 characters is one without facts."""
+def scan_text(own: str, context: Context, *, all_clauses: bool) -> Iterator[Scanned]:
+    """Yield what `own` says, in order; a sentence of more than 800 characters is one without facts.
+
+    all_clauses: also those of sentences without any word that a fact needs.
+    """
     before = NOTHING
     for start, stop in sentences_of(own):
         if stop - start > MAX_SENTENCE_CHARACTERS:
             yield Scanned(own[start:stop].lower().split(), own[start:stop], "states")
             continue
         tokens = Tokens(own, start, stop)
-        if not tokens.words:
+        if not tokens.words or (not all_clauses and FACT_WORDS.isdisjoint(tokens.words)):
+            before = NOTHING
             continue
         whole = _scan_phrase(own, (start, stop), tokens.words, context)
         if whole is not None:

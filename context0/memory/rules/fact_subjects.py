@@ -1,7 +1,7 @@
 """Of whom or what a clause speaks: the speaker, a named person, "my sister", "my dog's name", "Ben's favourite band"."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from context0.memory.rules.capitals import is_calendar_word, is_common, never_a_name
 from context0.memory.rules.fact_clauses import Clause, Tokens
@@ -60,8 +60,7 @@ _LONGEST_FRONT, _LONGEST_NAME, _LONGEST_THING = 8, 3, 3
 _DEPTH = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """Who or what a clause speaks of, up to the word `stop`.
 
     key: the entity of the person, "" if it is none.  owner and relation: of whom it is what ("my sister": the speaker,
@@ -99,7 +98,7 @@ def read_subject(clause: Clause, *, speaker: str, last: str) -> Subject | None:
         return Subject(key=last, stop=at + 1) if last else None
     if word == "one" and words[at + 1 : at + 3] == ["of", "my"]:
         favourite = _noun_phrase(tokens, at + 3, stop, speaker)
-        return replace(favourite, one_of=True) if favourite else None
+        return favourite._replace(one_of=True) if favourite else None
     if word in ("my", "our"):
         return _noun_phrase(tokens, at + 1, stop, speaker)
     if word in ("his", "her"):
@@ -190,7 +189,7 @@ def _noun_phrase(tokens: Tokens, at: int, stop: int, owner: str, depth: int = 0)
     subject = _pet(tokens, at, stop, owner) or _person(tokens, at, stop, owner, apart)
     if subject is None:
         return None
-    subject = replace(subject, over=subject.over or over)
+    subject = subject._replace(over=subject.over or over)
     return _possessive(tokens, subject, stop, depth)
 
 
@@ -200,7 +199,7 @@ def _possessive(tokens: Tokens, subject: Subject, stop: int, depth: int) -> Subj
     if at >= stop or words[at] != "'s" or depth == _DEPTH:
         return subject
     if words[at + 1 : at + 2] == ["name"]:
-        return replace(subject, stop=at + 2, is_name=True)
+        return subject._replace(stop=at + 2, is_name=True)
     inner = _noun_phrase(tokens, at + 1, stop, subject.key, depth + 1) if subject.key else None
     return inner or subject
 

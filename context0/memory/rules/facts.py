@@ -49,7 +49,8 @@ def decide_extraction(text: str) -> Extraction:
 def _decide(own: str) -> Extraction:
     read = unread = 0
     has_frame = frame_start(own) < len(own)
-    for scanned in scan_text(own, Context(speaker=SELF, reference=_ANY_TIME, loose=own.islower())):
+    context = Context(speaker=SELF, reference=_ANY_TIME, loose=own.islower())
+    for scanned in scan_text(own, context, all_clauses=True):
         count = len(scanned.words)
         if scanned.facts and not has_frame:
             read += min(count, _MAX_READ_WORDS)
@@ -72,7 +73,7 @@ def extract_facts(text: str, *, speaker: str | None, reference: datetime) -> tup
     key = SELF if speaker is None else entity_key(speaker) or SELF
     context = Context(speaker=key, reference=reference, loose=own.islower())
     found: dict[tuple[object, ...], Fact] = {}
-    for scanned in scan_text(own, context):
+    for scanned in scan_text(own, context, all_clauses=False):
         for fact in scanned.facts:
             found.setdefault((fact.subject, fact.relation, entity_key(fact.object), fact.negated, fact.ended), fact)
         if len(found) >= MAX_FACTS:
