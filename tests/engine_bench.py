@@ -169,8 +169,8 @@ class EngineBench:
     ) -> MemoryEngine:
         """Return an engine that has opened nothing yet.
 
-        documents, graph: make the engine's store from the backend's. vectors: a store instead of the local one. limits: any
-        of `Limits`; the background work looks for work only when it is woken.
+        documents, graph: make the engine's store from the backend's. vectors: a store instead of the local one.
+        limits: any of `Limits`; the background work looks for work only when it is woken.
         """
         store, relations = self._connect()
         store = store if documents is None else documents(store)
@@ -187,6 +187,10 @@ class EngineBench:
         engine = MemoryEngine(parts=parts)
         self._engines.append(engine)
         return engine
+
+    def forget(self, engine: MemoryEngine) -> None:
+        """Leave it to the test to close `engine`."""
+        self._engines.remove(engine)
 
     async def aclose(self) -> None:
         for engine in self._engines:

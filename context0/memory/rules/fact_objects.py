@@ -137,7 +137,9 @@ def items_of(text: str) -> list[str]:
 
     In "trips with friends and family" the preposition holds both nouns, so it is one item.
     """
-    if _PAIRS.search(text):
+    if " " not in text.strip():
+        return [text]
+    if " and " in text and _PAIRS.search(text):
         text = _PAIRS.sub(lambda pair: pair.group().replace(" ", "\0"), text)
     parts = [part.replace("\0", " ") for part in _JOINED.split(text, _MAX_ITEMS)][:_MAX_ITEMS]
     if len(parts) > 1 and not _JOINT.search(text):

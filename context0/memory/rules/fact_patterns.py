@@ -22,6 +22,7 @@ from context0.memory.rules.fact_readers import (
     retirement,
     valued,
 )
+from context0.memory.rules.fact_words import DIETS, DIETS_BESIDE, INTOLERANCES, NATIONALITIES, NUMBERS
 from context0.memory.rules.word_set import word_set
 
 Aspect = Literal["state", "begin", "end", "always"]
@@ -155,31 +156,64 @@ RULES = MappingProxyType(
         "eat": (_rule("<>", avoided), _rule("<>", diets)),
         "go": (_rule("<>", diets, "begin"), _rule("by <>", valued("nickname", objects.names))),
         "turn": (_rule("<>", age, "begin"),),
-        "be": (
-            _rule("(?:based|located) (?:in|out of) <>", homes),
-            _rule("born (?:and raised )?in <>", valued("born_in", objects.places), "always"),
-            _rule("from <>", valued("comes_from", objects.places)),
-            _rule("<>", age),
-            _rule("allergic to <>", _allergic_to),
-            _rule("<>", diets, past=True),
-            _rule("<>", intolerances),
-            _rule(r"(?:[\w' -]{1,40}?, )?an? (?:\d+-year-old )?<>", employment, past=True),
-            _rule(r"(?:[\w' -]{1,40}?, )?an? (?P<object>\d+-year-old)", age),
-            _rule(r"an? (?:[\w-]+ ){0,2}(?:fan|lover|enthusiast) of <>", _likes),
-            _rule(
-                "(?:into|fond of|crazy about|mad about|obsessed with|keen on|passionate about|a sucker for) <>", _likes
-            ),
-            _rule("fluent in <>", _speaks),
-            _rule("married to <>", _spouse, past=True),
-            _rule("engaged to <>", _fiance),
-            _rule("dating <>", _partner),
-            _rule(rf"(?P<object>retired|unemployed|out of work|between jobs){_ENDS}", lost_work, "always"),
-            _rule("(?:called|named) <>", valued("name", objects.names)),
-            _rule("<>", own_name),
-            _rule("<>", valued("nationality", objects.nationalities)),
-        ),
     }
 )
+
+# After "be", by the first word behind it, for most of what people are is no fact; "0" is any number, "A" any capital.
+_BEING: tuple[tuple[str | frozenset[str], Rule], ...] = (
+    ("based located", _rule("(?:based|located) (?:in|out of) <>", homes)),
+    ("born", _rule("born (?:and raised )?in <>", valued("born_in", objects.places), "always")),
+    ("from", _rule("from <>", valued("comes_from", objects.places))),
+    (frozenset(NUMBERS) | {"0"}, _rule("<>", age)),
+    ("a an", _rule(r"an? (?P<object>\d+-year-old)", age)),
+    ("a an", _rule(r"an? (?:\d+-year-old )?<>", employment, past=True)),
+    ("A", _rule(r"[\w' -]{1,40}?, an? (?P<object>\d+-year-old)", age)),
+    ("A", _rule(r"[\w' -]{1,40}?, an? (?:\d+-year-old )?<>", employment)),
+    ("allergic", _rule("allergic to <>", _allergic_to)),
+    (DIETS | DIETS_BESIDE | {"a", "an", "on"}, _rule("<>", diets, past=True)),
+    (INTOLERANCES | {name + "-intolerant" for name in INTOLERANCES}, _rule("<>", intolerances)),
+    ("a an", _rule(r"an? (?:[\w-]+ ){0,2}(?:fan|lover|enthusiast) of <>", _likes)),
+    (
+        "into fond crazy mad obsessed keen passionate",
+        _rule("(?:into|fond of|crazy about|mad about|obsessed with|keen on|passionate about) <>", _likes),
+    ),
+    ("fluent", _rule("fluent in <>", _speaks)),
+    ("married", _rule("married to <>", _spouse, past=True)),
+    ("engaged", _rule("engaged to <>", _fiance)),
+    ("dating", _rule("dating <>", _partner)),
+    (
+        "retired unemployed out between",
+        _rule(rf"(?P<object>retired|unemployed|out of work|between jobs){_ENDS}", lost_work, "always"),
+    ),
+    ("called named", _rule("(?:called|named) <>", valued("name", objects.names))),
+    ("A", _rule("<>", own_name)),
+    (NATIONALITIES, _rule("<>", valued("nationality", objects.nationalities))),
+)
+
+
+def _by_head() -> dict[str, tuple[Rule, ...]]:
+    rules: dict[str, tuple[Rule, ...]] = {}
+    for heads, rule in _BEING:
+        for head in heads.split() if isinstance(heads, str) else heads:
+            rules[head] = (*rules.get(head, ()), rule)
+    return rules
+
+
+_RULES_OF_BEING = MappingProxyType(_by_head())
+
+
+def rules_for(verb: str, rest: str) -> tuple[Rule, ...]:
+    """Return the rules for `verb` that may apply to the words behind it."""
+    if verb != "be":
+        return RULES.get(verb, ())
+    if not rest:
+        return ()
+    head = rest.split(None, 1)[0].rstrip(",.!;:?)").lower()
+    rules = _RULES_OF_BEING.get(head, ())
+    if rest[0].isdecimal():
+        return _RULES_OF_BEING["0"]
+    return rules + _RULES_OF_BEING["A"] if rest[0].isupper() else rules
+
 
 # Each verb: its name in RULES, then base and third person | -ing | past and participle.
 _VERBS = """

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_attributes import read_inverse, read_named
 from context0.memory.rules.fact_clauses import Clause
-from context0.memory.rules.fact_patterns import RULES, Rule
+from context0.memory.rules.fact_patterns import Rule, rules_for
 from context0.memory.rules.fact_predicates import Predicate, read_predicate
 from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.fact_subjects import Subject, names_beside_roles, read_subject
@@ -66,9 +66,11 @@ def _read_bare(clause: Clause, context: Context, before: Read) -> Read:
 
 
 def _read_full(clause: Clause, context: Context, before: Read) -> Read:
-    owner, inverse = read_inverse(clause, context.speaker, context.reference, loose=context.loose)
-    if inverse:
-        return Read(facts=tuple(_named(owner, found, clause, context) for found in inverse))
+    words = clause.tokens.words
+    if "my" in words or "our" in words:
+        owner, inverse = read_inverse(clause, context.speaker, context.reference, loose=context.loose)
+        if inverse:
+            return Read(facts=tuple(_named(owner, found, clause, context) for found in inverse))
     subject = read_subject(clause, speaker=context.speaker, last=before.person)
     if subject is None:
         return Read(facts=tuple(_beside(clause, context, clause.start)))
@@ -113,7 +115,7 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
     if predicate.verb == "be" and rest.startswith("born"):
         yield from _born(clause, context, key, rest)
     told = _Told(predicate, _NO_MORE.search(rest) is not None, predicate.also or _BESIDE.search(rest) is not None)
-    for rule in RULES.get(predicate.verb, ()):
+    for rule in rules_for(predicate.verb, rest):
         for found in rule.read(rest, loose=context.loose):
             settled = _settled(found, rule, told)
             if settled is None or (found.relation == "name" and key != context.speaker):

@@ -30,7 +30,7 @@ FACT_WORDS = frozenset(VERBS) | REMEMBER_WORDS | word_set("am is are was were 'm
 
 
 class Scanned(NamedTuple):
-    """A clause or, where a phrase takes it whole, a sentence: its words, how it is meant, and its facts."""
+    """A clause or, where a phrase takes it whole, a sentence: its words, its text if wanted, how it is meant, and its facts."""
 
     words: list[str]
     text: str
@@ -41,7 +41,7 @@ class Scanned(NamedTuple):
 def scan_text(own: str, context: Context, *, all_clauses: bool) -> Iterator[Scanned]:
     """Yield what `own` says, in order; a sentence of more than 800 characters is one without facts.
 
-    all_clauses: also those of sentences without any word that a fact needs.
+    all_clauses: also those of sentences without any word that a fact needs, and the text of each.
     """
     before = NOTHING
     for start, stop in sentences_of(own):
@@ -59,7 +59,8 @@ def scan_text(own: str, context: Context, *, all_clauses: bool) -> Iterator[Scan
         for clause in clauses_of(tokens):
             before = _read(clause, context, before) if clause.mood == "states" else NOTHING
             words = tokens.words[clause.start : clause.stop]
-            yield Scanned(words, tokens.raw(clause.start, clause.stop), clause.mood, before.facts)
+            said = tokens.raw(clause.start, clause.stop) if all_clauses else ""
+            yield Scanned(words, said, clause.mood, before.facts)
 
 
 def _scan_phrase(own: str, sentence: tuple[int, int], words: list[str], context: Context) -> Scanned | None:

@@ -117,6 +117,8 @@ def read_owned(tokens: Tokens, at: int, stop: int, owner: str) -> Subject | None
 
 def names_beside_roles(tokens: Tokens, at: int, stop: int, speaker: str) -> Iterator[Subject]:
     """Yield every "my cousin Farid" among the words [at, stop)."""
+    if "my" not in tokens.words and "our" not in tokens.words:
+        return
     for place in range(at, stop - 2):
         if tokens.words[place] in ("my", "our"):
             subject = _noun_phrase(tokens, place + 1, stop, speaker, _DEPTH)
@@ -154,7 +156,7 @@ def name_end(tokens: Tokens, at: int, stop: int) -> int:
     """Return where the name that begins at word `at` ends; `at` itself for no name."""
     end = at
     while end < stop and end - at < _LONGEST_NAME and tokens.is_capital(end):
-        word = tokens.raw(end, end + 1)
+        word = tokens.raws[end]
         if never_a_name(word) or is_calendar_word(word) or (end > at and tokens.words[end] in VERBS):
             break
         end += 1

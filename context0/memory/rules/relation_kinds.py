@@ -27,11 +27,17 @@ OPPOSITES: Final = MappingProxyType({"likes": "dislikes", "dislikes": "likes"})
 UNCHANGING: Final = frozenset({"birthday", "birth_year", "born_in"})
 """A second value of these is a mistake or its correction, for the world cannot have changed."""
 
-ROMANTIC: Final = word_set("partner spouse wife husband girlfriend boyfriend fiance")
-"""Roles that one person passes through, so that the end of one is the end of all."""
+BONDS: Final = MappingProxyType(
+    {
+        **dict.fromkeys(("partner", "girlfriend", "boyfriend"), 1),
+        "fiance": 2,
+        **dict.fromkeys(("spouse", "wife", "husband"), 3),
+    }
+)
+"""Roles that one person passes through, by rank: a higher one follows a lower one, the end of one ends all."""
 
 _SINGLE: Final = word_set("name birthday birth_year born_in age lives_in works_as works_at studies_at diet")
-_SINGLE_ROLES: Final = ROMANTIC | word_set("mother father boss")
+_SINGLE_ROLES: Final = frozenset(BONDS) | {"mother", "father", "boss"}
 
 
 def kind_of(relation: str) -> Kind:

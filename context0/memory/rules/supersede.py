@@ -1,0 +1,231 @@
+"""Which fact ends which: a newer one closes, repeats or contradicts an older one, or leaves it alone.
+
+Closing is the exception and needs a reason: the same subject, and one of
+- another value of a relation that has one at a time, both facts said as the only one;
+- the end of the same thing, or of whatever it was ("*");
+- the opposite of the same thing (likes, dislikes), or the next bond with the same person (fiancé, spouse);
+- an explicit correction ("it's Graz, not Munich").
+Whatever else was said stays. Nothing is deleted: an older fact gets an end, and taking the newer one back removes it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, NamedTuple
+
+from context0.memory.rules.fact import Fact
+from context0.memory.rules.names import entity_key
+from context0.memory.rules.relation_kinds import (
+    ANYTHING,
+    BONDS,
+    HAS_PET,
+    INSTEAD_OF,
+    OPPOSITES,
+    RELATED_TO,
+    UNCHANGING,
+    kind_of,
+)
+from stores.records import Relation
+
+Verdict = Literal["closes", "repeats", "independent", "contradicts"]
+
+_DENIED: Final = "not:"
+_BESIDE: Final = "also:"
+_ANOTHER_TIME: Final = timedelta(days=366)
+"""What ended longer than this before the older fact was said to hold, was another time of the same: "in 2010"."""
+_SHORTEST_PLURAL: Final = 4
+
+
+class Stated(NamedTuple):
+    """A fact and when it was said."""
+
+    fact: Fact
+    at: datetime
+
+
+class Validity(NamedTuple):
+    """A fact and the time in which it holds, [valid_from, invalid_at); None is open."""
+
+    fact: Fact
+    valid_from: datetime | None
+    invalid_at: datetime | None
+
+
+def closes(new: Fact, old: Fact | Relation, *, old_at: datetime | None = None) -> Verdict:
+    """Return what `new`, said later, does to `old`.
+
+    closes: the world has changed, `old` held until `new.valid_from`, or until `new` was said.  repeats: nothing new.
+    contradicts: `new` denies what `old` says, or the other way round, or gives another value to what never changes;
+    the newer word holds, so the caller ends `old` as well, and may ask.  independent: both hold.
+    old_at: when `old` was said; of a Relation it is known.
+    """
+    if isinstance(old, Relation):
+        old_at = old.created_at if old_at is None else old_at
+        old = fact_of(old)
+    if old.ended or entity_key(new.subject) != entity_key(old.subject):
+        return "independent"
+    if new.relation.startswith(INSTEAD_OF):
+        is_meant = not old.negated and _fold(old.object) == _fold(new.relation.removeprefix(INSTEAD_OF))
+        return "closes" if is_meant and not old.relation.startswith("remember") else "independent"
+    if new.ended:
+        return "closes" if _ends(new, old, old_at) else "independent"
+    if new.negated or old.negated:
+        return _weigh_denial(new, old)
+    return _weigh_values(new, old)
+
+
+def _ends(new: Fact, old: Fact, old_at: datetime | None) -> bool:
+    """Tell whether `new`, an end, ends `old`, and not another time of the same."""
+    if old.negated or not (_same_object(new, old) or new.object == ANYTHING):
+        return False
+    if not (new.relation == old.relation or (_bond(new) and _bond(old))):
+        return False
+    if new.valid_from is None:
+        return True
+    if old.valid_from is not None and new.valid_from < old.valid_from:
+        return False
+    return old_at is None or old_at - new.valid_from <= _ANOTHER_TIME
+
+
+def _weigh_denial(new: Fact, old: Fact) -> Verdict:
+    """Weigh two facts of which at least one is denied."""
+    if not (_same_relation(new, old) and (_same_object(new, old) or ANYTHING in (new.object, old.object))):
+        return "independent"
+    if new.negated != old.negated:
+        return "contradicts"
+    return "repeats" if _same_object(new, old) else "independent"
+
+
+def _weigh_values(new: Fact, old: Fact) -> Verdict:
+    """Weigh two facts that both are said to hold."""
+    if _same_object(new, old):
+        if new.relation == old.relation:
+            return "closes" if len(_fold(new.object)) > len(_fold(old.object)) else "repeats"
+        if OPPOSITES.get(new.relation) == old.relation:
+            return "closes"
+        if _bond(new) and _bond(old):
+            return "closes" if _bond(new) > _bond(old) else "repeats"
+        return "independent"
+    if new.relation != old.relation or "multi" in (new.kind, old.kind) or _is_older_news(new, old):
+        return "independent"
+    return "contradicts" if new.relation in UNCHANGING else "closes"
+
+
+def _is_older_news(new: Fact, old: Fact) -> bool:
+    """Tell whether `new` was said later but held earlier: "I moved to Graz in 2015" behind "… to Munich in 2021"."""
+    return new.valid_from is not None and old.valid_from is not None and new.valid_from < old.valid_from
+
+
+def _same_relation(new: Fact, old: Fact) -> bool:
+    if new.relation == old.relation:
+        return True
+    every_pet = HAS_PET.rstrip(":")
+    return every_pet in (new.relation, old.relation) and new.relation.startswith(every_pet) == old.relation.startswith(every_pet)
+
+
+def _bond(fact: Fact) -> int:
+    """Return the rank of a bond between two people, or 0."""
+    return BONDS.get(fact.relation.removeprefix(RELATED_TO), 0) if fact.relation.startswith(RELATED_TO) else 0
+
+
+def _same_object(new: Fact, old: Fact) -> bool:
+    """Tell whether both speak of the same thing; of birthdays one may lack the year."""
+    one, other = _fold(new.object), _fold(old.object)
+    if one == other:
+        return True
+    return new.relation == old.relation == "birthday" and (one.startswith(other + " ") or other.startswith(one + " "))
+
+
+def _fold(name: str) -> str:
+    key = entity_key(name)
+    is_plural = len(key) >= _SHORTEST_PLURAL and key.endswith("s") and not key.endswith("ss")
+    return key[:-1] if is_plural else key
+
+
+def apply_sequence(stated: Iterable[Stated]) -> tuple[Validity, ...]:
+    """Return what is known after everything was said, in that order: each fact with the time in which it holds.
+
+    A repeat adds nothing. An end that ends nothing known is kept as a fact of the past. A correction puts the new
+    value in the place of the old one, since when that held.
+    """
+    known: list[_Known] = []
+    for fact, at in stated:
+        _add(known, fact, _aware(at))
+    return tuple(Validity(one.fact, one.valid_from, one.invalid_at) for one in known)
+
+
+class _Known:
+    """A fact that is known, when it was said, and the time in which it holds."""
+
+    __slots__ = ("at", "fact", "invalid_at", "valid_from")
+
+    def __init__(self, fact: Fact, at: datetime, valid_from: datetime | None, invalid_at: datetime | None) -> None:
+        self.fact, self.at, self.valid_from, self.invalid_at = fact, at, valid_from, invalid_at
+
+    def close(self, moment: datetime, said_at: datetime) -> None:
+        """End it at `moment`, or where that lies before its beginning, when that was said."""
+        self.invalid_at = moment if self.valid_from is None or moment > self.valid_from else said_at
+
+
+def _add(known: list[_Known], fact: Fact, at: datetime) -> None:
+    moment = fact.valid_from or at
+    open_ones = [one for one in known if one.invalid_at is None or one.invalid_at > at]
+    verdicts = [(one, closes(fact, one.fact, old_at=one.at)) for one in open_ones]
+    ended = [one for one, verdict in verdicts if verdict in ("closes", "contradicts")]
+    if fact.relation.startswith(INSTEAD_OF):
+        known += [_Known(replace(one.fact, object=fact.object), at, one.valid_from, None) for one in ended]
+        for one in ended:
+            one.invalid_at = at
+        return
+    for one in ended:
+        one.close(moment, at)
+    if fact.ended:
+        if not ended:
+            known.append(_Known(fact, at, None, moment))
+        return
+    if any(verdict == "repeats" for _, verdict in verdicts):
+        return
+    later = [one.valid_from for one, _ in verdicts if _holds_later(fact, one.fact) and one.valid_from is not None]
+    known.append(_Known(fact, at, moment, min(later, default=None)))
+
+
+def _holds_later(new: Fact, old: Fact) -> bool:
+    """Tell whether `old` followed `new`, so that `new` was over when it was said."""
+    return _is_older_news(new, old) and closes(old, new) == "closes"
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def edge_of(fact: Fact, *, created_at: datetime) -> Relation:
+    """Return the edge that keeps `fact`: its target is the object's key, and its name says what is denied or beside.
+
+    An end becomes an edge that is over.
+    """
+    beside = _BESIDE if fact.kind == "multi" and kind_of(fact.relation) == "single" else ""
+    since = fact.valid_from or created_at
+    return Relation(
+        source=fact.subject,
+        relation=(_DENIED if fact.negated else "") + beside + fact.relation,
+        target=entity_key(fact.object) or fact.object,
+        created_at=created_at,
+        valid_from=None if fact.ended else since,
+        invalid_at=since if fact.ended else None,
+    )
+
+
+def fact_of(edge: Relation) -> Fact:
+    """Return the fact that `edge` keeps, its object as a key; one with an end is over."""
+    name = edge.relation.removeprefix(_DENIED)
+    relation = name.removeprefix(_BESIDE)
+    return Fact(
+        subject=edge.source,
+        relation=relation,
+        object=edge.target,
+        kind="multi" if name != relation else kind_of(relation),
+        text_span=(0, 0),
+        negated=name != edge.relation,
+        ended=edge.invalid_at is not None,
+        valid_from=edge.invalid_at if edge.invalid_at is not None else edge.valid_from,
+    )

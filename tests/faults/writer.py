@@ -1,0 +1,51 @@
+"""A process that adds, changes and deletes memories until it is killed, and writes down what was acknowledged.
+
+    python -m tests.faults.writer FILE LEDGER
+
+The ledger has one line for each acknowledgement, written before the next call: "add N id", "update N id",
+"delete N id". A process that comes after another one goes on behind the last line.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from context0.memory.engine import MemoryEngine
+from context0.memory.parts import EngineParts
+from stores.local.vectors import LocalVectors
+from stores.sqlite.database import SqliteDatabase
+from stores.sqlite.documents import SqliteDocuments
+from stores.sqlite.graph import SqliteGraph
+from tests.engine_bench import HashingEmbedder
+
+USER = "anna"
+
+
+def open_engine(path: Path) -> MemoryEngine:
+    database = SqliteDatabase(path)
+    documents = SqliteDocuments(database)
+    vectors, graph = LocalVectors(documents), SqliteGraph(database)
+    return MemoryEngine(
+        parts=EngineParts(documents=documents, vectors=vectors, graph=graph, embedder=HashingEmbedder())
+    )
+
+
+async def write(path: Path, ledger: Path) -> None:
+    lines = ledger.read_text().splitlines() if ledger.exists() else []
+    n = max((int(line.split()[1]) for line in lines), default=0)
+    engine = open_engine(path)
+    with ledger.open("a", buffering=1) as told:
+        while True:
+            n += 1
+            added = await engine.add(f"note {n}", user_id=USER, idempotency_key=f"key {n}")
+            told.write(f"add {n} {added.id}\n")
+            if n % 5 == 0:
+                await engine.update(added.id, user_id=USER, content=f"changed note {n}")
+                told.write(f"update {n} {added.id}\n")
+            if n % 7 == 0:
+                await engine.delete(added.id, user_id=USER)
+                told.write(f"delete {n} {added.id}\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(write(Path(sys.argv[1]), Path(sys.argv[2])))
