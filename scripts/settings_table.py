@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
-ROOT: Final = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # from a checkout it runs without an installation
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # from a checkout it runs without an installation
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from context0.settings import Settings
 
-README: Final = ROOT / "README.md"
+README: Final = Path(__file__).resolve().parents[1] / "README.md"
 START: Final = "<!-- settings: written by scripts/settings_table.py -->"
 END: Final = "<!-- /settings -->"
 
@@ -68,9 +67,7 @@ def _allowed(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return f"One of {', '.join(f'`{word}`' for word in get_args(field.annotation))}."
     signs = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
-    bounds = [
-        f"{sign} {getattr(rule, name)}" for rule in field.metadata for name, sign in signs if hasattr(rule, name)
-    ]
+    bounds = [f"{sign} {getattr(rule, name)}" for rule in field.metadata for name, sign in signs if hasattr(rule, name)]
     return f"({', '.join(bounds)})" if bounds else ""
 
 

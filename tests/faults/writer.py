@@ -9,6 +9,7 @@ The ledger has one line for each acknowledgement, written before the next call: 
 import asyncio
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from context0.memory.engine import MemoryEngine
 from context0.memory.parts import EngineParts
@@ -30,22 +31,29 @@ def open_engine(path: Path) -> MemoryEngine:
     )
 
 
-async def write(path: Path, ledger: Path) -> None:
+def last_number(ledger: Path) -> int:
     lines = ledger.read_text().splitlines() if ledger.exists() else []
-    n = max((int(line.split()[1]) for line in lines), default=0)
-    engine = open_engine(path)
+    return max((int(line.split()[1]) for line in lines), default=0)
+
+
+async def write(engine: MemoryEngine, told: TextIO, n: int) -> None:
+    while True:
+        n += 1
+        added = await engine.add(f"note {n}", user_id=USER, idempotency_key=f"key {n}")
+        told.write(f"add {n} {added.id}\n")
+        if n % 5 == 0:
+            await engine.update(added.id, user_id=USER, content=f"changed note {n}")
+            told.write(f"update {n} {added.id}\n")
+        if n % 7 == 0:
+            await engine.delete(added.id, user_id=USER)
+            told.write(f"delete {n} {added.id}\n")
+
+
+def main(path: Path, ledger: Path) -> None:
+    last = last_number(ledger)
     with ledger.open("a", buffering=1) as told:
-        while True:
-            n += 1
-            added = await engine.add(f"note {n}", user_id=USER, idempotency_key=f"key {n}")
-            told.write(f"add {n} {added.id}\n")
-            if n % 5 == 0:
-                await engine.update(added.id, user_id=USER, content=f"changed note {n}")
-                told.write(f"update {n} {added.id}\n")
-            if n % 7 == 0:
-                await engine.delete(added.id, user_id=USER)
-                told.write(f"delete {n} {added.id}\n")
+        asyncio.run(write(open_engine(path), told, last))
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1]), Path(sys.argv[2])))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,103 +1,199 @@
-"""How many commands each engine call sends to MongoDB, counted on warm stores (A2, B4, B6)."""
+"""What the engine's calls cost on MongoDB, in commands, counted by the driver's listener on a warm store.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
+The clock of the server does not matter here: a round trip is what an owner of a real one pays for.
+"""
 
-import orjson
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any, Final
+
 import pytest
 
 from context0.memory.engine import MemoryEngine
 from context0.memory.parts import EngineParts, Limits
 from stores.local.vectors import LocalVectors
-from stores.mongo.client import MongoDatabase
+from stores.mongo.client import MongoDatabase, MongoOptions
 from stores.mongo.documents import MongoDocuments
 from stores.mongo.graph import MongoGraph
 from stores.mongo.monitoring import CommandCounter
-from tests.engine_bench import HashingEmbedder
-from tests.mongo_server import OPTIONS, database_url, drop, fresh_name
+from tests.contracts.builders import NOW
+from tests.engine_bench import REGIMES, FakeClock, HashingEmbedder, contents, ids, many
+from tests.mongo_server import database_url, fresh_name
 
-USER = "anna"
-ALL_ARMS = "What did Ben say about Munich in May?"
+NARROWINGS: Final[dict[str, dict[str, Any]]] = {
+    "plain": {},
+    "filters": {"filters": {"speaker": {"ne": "Ben"}}},
+    "types and times": {"memory_types": ["semantic"], "since": NOW - timedelta(days=9)},
+}
+QUESTIONS: Final = {
+    "about a topic": "which note is about bread?",
+    "about a person": "Where does Anna live?",
+    "about a person and a time": "Was Anna in Munich yesterday?",
+}
+TIMELESS: Final = ("about a topic", "about a person")
+
+Open = Callable[..., MemoryEngine]
 
 
-@asynccontextmanager
-async def warm_engine(**limits: Any) -> AsyncIterator[tuple[MemoryEngine, CommandCounter]]:
-    """An engine that has searched before; its index counts as fresh for an hour."""
-    counter, url = CommandCounter(), database_url(fresh_name())
-    database = MongoDatabase(url, options=replace(OPTIONS, listeners=(counter,)))
-    documents = MongoDocuments(database)
-    parts = EngineParts(
-        documents=documents,
-        vectors=LocalVectors(documents, staleness_s=3600),
-        graph=MongoGraph(database),
-        embedder=HashingEmbedder(),
-        limits=Limits(index_interval_s=3600, owner_index_staleness_s=3600, **limits),
-    )
-    async with MemoryEngine(parts=parts) as engine:
-        await engine.add_many(
-            [
-                {"content": f"Ben told me about Munich, part {n}", "speaker": "Ben", "metadata": {"part": n}}
-                for n in range(200)
-            ],
-            user_id=USER,
+class Bench:
+    """An engine on a database of its own, and the count of its commands."""
+
+    def __init__(self, url: str) -> None:
+        self.counter = CommandCounter()
+        self.database = MongoDatabase(url, options=MongoOptions(min_pool=0, listeners=(self.counter,)))
+        self.engines: list[MemoryEngine] = []
+
+    def engine(self, **limits: Any) -> MemoryEngine:
+        documents = MongoDocuments(self.database)
+        chosen = Limits(**{"index_interval_s": 3600.0, "owner_index_staleness_s": 3600.0, **limits})
+        parts = EngineParts(
+            documents=documents,
+            graph=MongoGraph(self.database),
+            vectors=LocalVectors(documents, staleness_s=chosen.owner_index_staleness_s),
+            embedder=HashingEmbedder(),
+            clock=FakeClock(),
+            limits=chosen,
         )
-        await engine.search(ALL_ARMS, user_id=USER)
-        counter.reset()
-        yield engine, counter
-    drop(url)
+        self.engines.append(MemoryEngine(parts=parts))
+        return self.engines[-1]
+
+    async def cost(self, call: Any) -> list[str]:
+        """Await `call`; return the names of its commands, and assert that no query was sent twice."""
+        self.counter.reset()
+        await call
+        sent = [(name, collection, without_session(body)) for name, collection, body in self.counter.sent]
+        assert all(sent.count(each) == 1 for each in sent if each[0] in ("find", "aggregate")), sent
+        return self.counter.names
 
 
-Call = Callable[[MemoryEngine], Awaitable[object]]
+def without_session(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in ("lsid", "maxTimeMS", "$clusterTime")}
 
 
-async def ids_of(engine: MemoryEngine) -> list[str]:
-    return [memory.id for memory in (await engine.list(user_id=USER, limit=100)).items]
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    opened = Bench(database_url(fresh_name()))
+    try:
+        yield opened
+    finally:
+        await opened.database.handle.client.drop_database(opened.database.handle.name)
+        for engine in opened.engines:
+            await engine.aclose()
 
 
-@pytest.mark.parametrize(
-    ("call", "most", "writes"),
-    [
-        (lambda engine: engine.add("One more thing", user_id=USER), 1, 1),
-        (lambda engine: engine.add_many([{"content": f"Thing {n}"} for n in range(1000)], user_id=USER), 2, 1),
-        (lambda engine: engine.list(user_id=USER, limit=100), 1, 0),
-        (lambda engine: engine.search(ALL_ARMS, user_id=USER), 1, 0),
-        (lambda engine: engine.search(ALL_ARMS, user_id=USER, filters={"metadata.part": {"lt": 50}}), 2, 0),
-    ],
-    ids=["add", "add_many of 1,000", "list", "search", "search with a filter"],
-)
-async def test_what_a_call_costs(call: Call, most: int, writes: int) -> None:
-    async with warm_engine() as (engine, counter):
-        await call(engine)
-        assert 1 <= len(counter.names) <= most
-        assert sum(name in ("insert", "update", "delete", "findAndModify") for name in counter.names) == writes
+@pytest.fixture
+async def engine(bench: Bench) -> MemoryEngine:
+    return await warm(bench.engine())
 
 
-async def test_a_hundred_memories_are_fetched_by_one_command() -> None:
-    async with warm_engine() as (engine, counter):
-        ids = await ids_of(engine)
-        counter.reset()
-        assert len(await engine.get_many(ids, user_id=USER)) == 100
-        assert counter.names == ["find"]
+async def warm(engine: MemoryEngine) -> MemoryEngine:
+    """Open everything and write the first vector, as an engine that has been running for a while has done."""
+    await engine.flush()
+    await engine.add_many(
+        [
+            {"content": "Anna lives in Munich", "occurred_at": NOW - timedelta(days=1)},
+            {"content": "Ben was in Munich with Clara"},
+            *many(20, "note {n} about bread"),
+        ],
+        user_id="anna",
+    )
+    await engine.search("bread", user_id="anna")
+    return engine
 
 
-@pytest.mark.parametrize(
-    ("question", "most"),
-    [(ALL_ARMS, 4), ("munich", 3)],
-    ids=["keyword, entity, time, fetch", "keyword, entity, fetch"],
-)
-async def test_the_stores_own_arms_cost_what_the_question_calls_for(question: str, most: int) -> None:
-    async with warm_engine(owner_index_max_memories=0) as (engine, counter):
-        await engine.search(question, user_id=USER)
-        assert len(counter.names) <= most
+async def test_an_add_is_one_write(bench: Bench, engine: MemoryEngine) -> None:
+    """B4, B6"""
+    assert await bench.cost(engine.add("Clara sings", user_id="anna")) == ["insert"]
+    assert await bench.cost(engine.add("Clara sings too", user_id="somebody new")) == ["insert"]
+    assert await bench.cost(engine.add("Ben dances", user_id="anna", idempotency_key="k")) == ["insert"]
 
 
-async def test_no_command_is_sent_twice_in_one_call() -> None:
-    async with warm_engine(owner_index_max_memories=0) as (engine, counter):
-        await engine.search(ALL_ARMS, user_id=USER, filters={"speaker": "Ben"})
-        bodies = [
-            orjson.dumps({**body, "lsid": None, "$clusterTime": None}, default=str, option=orjson.OPT_SORT_KEYS)
-            for _, _, body in counter.sent
-        ]
-        assert len(set(bodies)) == len(bodies)
+async def test_a_duplicate_costs_one_read_more(bench: Bench, engine: MemoryEngine) -> None:
+    await engine.add("Clara sings", user_id="anna")
+    assert await bench.cost(engine.add("Clara sings", user_id="anna")) == ["insert", "find"]
+
+
+async def test_a_thousand_adds_are_one_write(bench: Bench, engine: MemoryEngine) -> None:
+    """B4, B6: two are allowed."""
+    assert await bench.cost(engine.add_many(many(1_000), user_id="ben")) == ["insert"]
+
+
+async def test_reads_are_one_command(bench: Bench, engine: MemoryEngine) -> None:
+    """A2, A9, B6"""
+    stored = await engine.add_many(many(100), user_id="ben")
+    assert await bench.cost(engine.get_many(ids(stored), user_id="ben")) == ["find"]
+    assert await bench.cost(engine.get(stored[0].id, user_id="ben")) == ["find"]
+    assert await bench.cost(engine.history(stored[0].id, user_id="ben")) == ["find"]
+    assert await bench.cost(engine.list(user_id="ben")) == ["find"]
+    page = await engine.list(user_id="ben", limit=30, filters={"speaker": {"ne": "Ben"}})
+    following = engine.list(user_id="ben", limit=30, filters={"speaker": {"ne": "Ben"}}, cursor=page.next_cursor)
+    assert await bench.cost(following) == ["find"]
+
+
+@pytest.mark.parametrize("narrowing", NARROWINGS)
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_a_search_in_memory_costs_the_fetch_and_one_query_for_a_filter(
+    bench: Bench, engine: MemoryEngine, question: str, narrowing: str
+) -> None:
+    """A5, B6: four are allowed."""
+    options = NARROWINGS[narrowing]
+    cost = await bench.cost(engine.search(QUESTIONS[question], user_id="anna", limit=5, **options))
+    assert cost == (["find", "find"] if narrowing == "filters" else ["find"])
+
+
+async def test_the_next_page_costs_what_the_first_one_costs(bench: Bench, engine: MemoryEngine) -> None:
+    first = await engine.search("bread", user_id="anna", limit=5)
+    assert await bench.cost(engine.search("bread", user_id="anna", limit=5, cursor=first.next_cursor)) == ["find"]
+
+
+async def test_a_user_without_memories_costs_nothing(bench: Bench, engine: MemoryEngine) -> None:
+    await engine.search("bread", user_id="nobody")
+    assert await bench.cost(engine.search("bread", user_id="nobody")) == []
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_a_search_by_the_stores_arms_costs_four_commands(bench: Bench, question: str) -> None:
+    """A5, B6: words, the graph, the time if the question names one, and the fetch; one more for a filter."""
+    engine = await warm(bench.engine(**REGIMES["stores' arms"]))
+    cost = await bench.cost(engine.search(QUESTIONS[question], user_id="anna", limit=5))
+    assert cost == ["find"] * (3 if question in TIMELESS else 4)
+    for narrowing in ("filters", "types and times"):
+        narrowed = engine.search(QUESTIONS[question], user_id="anna", limit=5, **NARROWINGS[narrowing])
+        assert len(await bench.cost(narrowed)) == len(cost) + 1
+
+
+ARMS: Final = {"semantic": 0, "keyword": 1, "entity": 1, "temporal": 1}
+"""What each arm asks the store, beside the fetch."""
+
+
+@pytest.mark.parametrize("arm", ARMS)
+async def test_an_arm_costs_what_it_asks_and_the_fetch(bench: Bench, arm: str) -> None:
+    engine = await warm(bench.engine(**REGIMES["stores' arms"]))
+    options: dict[str, Any] = {"user_id": "anna", "limit": 5, "strategies": [arm]}
+    await engine.search("Was Anna in Munich yesterday?", **options)
+    cost = await bench.cost(engine.search("Was Anna in Munich yesterday?", **options))
+    assert len(cost) == ARMS[arm] + 1
+    narrowed = engine.search("Was Anna in Munich yesterday?", filters={"speaker": {"ne": "Ben"}}, **options)
+    assert len(await bench.cost(narrowed)) == ARMS[arm] + 2
+
+
+async def test_an_arm_that_is_not_called_for_costs_nothing(bench: Bench) -> None:
+    engine = await warm(bench.engine(**REGIMES["stores' arms"]))
+    for arm, question in (("temporal", "bread"), ("keyword", "?!"), ("entity", "?!")):
+        assert await bench.cost(engine.search(question, user_id="anna", strategies=[arm])) == []
+
+
+async def test_changes_cost_few_commands(bench: Bench, engine: MemoryEngine) -> None:
+    (newest,) = (await engine.list(user_id="anna", limit=1)).items
+    changed = engine.update(newest.id, user_id="anna", content="note about butter")
+    assert await bench.cost(changed) == ["find", "find", "update"]
+    deleted = engine.delete(newest.id, user_id="anna")
+    assert await bench.cost(deleted) == ["update", "delete", "find", "delete", "delete"]
+    assert contents(await engine.search("butter", user_id="anna", strategies=["keyword"])) == []
+    bench.counter.reset()
+    assert (await engine.delete_all(user_id="anna")).ok
+    assert len(bench.counter.names) <= 10, "it counts before and after"
+
+
+async def test_an_idle_engine_sends_nothing(bench: Bench, engine: MemoryEngine) -> None:
+    assert len(await bench.cost(engine.flush())) <= 2

@@ -1,14 +1,16 @@
 """Exporting a model: what can be refused without torch, and, where torch is installed, a model of two small layers."""
 
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from context0.embeddings.onnx import OnnxEmbedder
-from context0.embeddings.onnx_export import export
+from context0.embeddings.onnx_export import ExportReport, export
 from context0.embeddings.options import EmbedderOptions
 from context0.errors import ConfigurationError
+from tests.command_line import CommandLine
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
@@ -40,6 +42,37 @@ def test_a_source_that_is_no_model_is_refused_before_anything_is_loaded(tmp_path
     with pytest.raises(ConfigurationError, match=r"no config\.json"):
         export(tmp_path / "nowhere", tmp_path / "made")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_what_was_made_and_how_to_use_it(tmp_path, monkeypatch, capsys):
+    report = ExportReport(
+        target=tmp_path / "my model",
+        dimension=384,
+        max_tokens=256,
+        pooling="mean",
+        model_bytes=22_834_862,
+        sentences=12,
+        mean_cosine=0.9888,
+        lowest_cosine=0.9721,
+    )
+    monkeypatch.setattr("context0.embeddings.onnx_export.export", lambda source, target: report)
+    line = CommandLine(tmp_path, monkeypatch, capsys)
+    told = line("models", "export", "source", "target")
+    assert told.code == 0
+    assert "my model: 23 MB, 384 dimensions, up to 256 tokens, mean pooling" in told.out
+    assert "12 sentences: 0.989 on average, 0.972 at least" in told.out
+    assert f"CONTEXT0_EMBEDDING_MODEL='{tmp_path}/my model'" in told.out
+    assert line("models", "export", "source", "target", "--json").json == {
+        **asdict(report),
+        "target": str(report.target),
+    }
+
+
+def test_the_command_fails_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    told = CommandLine(tmp_path, monkeypatch, capsys)("models", "export", "source", str(tmp_path / "target"))
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith("error: exporting a model needs torch; run")
 
 
 def small_model(folder, *more, **pooling):

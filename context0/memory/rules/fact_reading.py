@@ -178,6 +178,8 @@ def _settled_state(found: Found, rule: Rule, told: _Told) -> Found | None:
 def _dated(found: Found, rule: Rule, predicate: Predicate, clause: Clause, context: Context) -> datetime | None:
     """Return since when `found` holds, or when it ended."""
     text = clause.text
+    if rule.aspect == "begin" and predicate.tense == "progressive":
+        return beginning(f"will {text}", context.reference)  # so that "in August" means the next one
     if rule.aspect != "state" or predicate.begun:
         return None if rule.aspect == "always" and not found.was else beginning(text, context.reference)
     if found.was and predicate.tense == "past":
