@@ -145,9 +145,9 @@ def _index_work(facts: Mapping[str, int | str], work: Sequence[PendingWork]) -> 
 
 async def _model(parts: EngineParts, *, stored: bool) -> Check:
     """Check that the model can be loaded, and, if the documents are open, that it is the store's."""
-    model = parts.embedder.model
     guard = ModelGuard(parts.documents, parts.embedder)
     try:
+        model = parts.embedder.model
         if parts.embedder.local:
             await parts.embedder.embed([])
         if stored:

@@ -80,7 +80,8 @@ class SentenceTransformersEmbedder:
         with self._loading:
             if self._loaded is None:
                 self._loaded = _load(self._name)
-                self._dimension = self._loaded.get_sentence_embedding_dimension()
+                renamed = getattr(self._loaded, "get_embedding_dimension", None)  # since sentence-transformers 6
+                self._dimension = (renamed or self._loaded.get_sentence_embedding_dimension)()
             return self._loaded
 
 

@@ -1,0 +1,1 @@
+"""What happens when something that Context0 stands on fails, hangs or ends."""

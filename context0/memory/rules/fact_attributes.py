@@ -21,6 +21,7 @@ _DIED = re.compile(
     r"(?:(?:has|just|sadly|recently|had) )*(?:died|passed away|passed on|ran away|is dead|was put (?:down|to sleep))\b",
     re.IGNORECASE,
 )
+_TAILS = word_set("now and because in of anymore any since")
 _READERS = {
     "nickname": objects.names,
     "works_as": objects.jobs,
@@ -107,38 +108,37 @@ def read_inverse(clause: Clause, speaker: str, reference: datetime, *, loose: bo
     """Return whose and what "Clara is my sister" or "Sushi is my favourite food" says; nothing of any other form."""
     tokens, stop = clause.tokens, clause.stop
     words = tokens.words
-    at = next(
-        (
-            at
-            for at in range(clause.start + 1, stop - 2)
-            if words[at] in ("is", "'s") and words[at + 1] in ("my", "our", "not")
-        ),
-        0,
-    )
-    denied = bool(at) and words[at + 1] == "not"
-    if not at or (denied and words[at + 2] not in ("my", "our")):
-        return "", ()
-    subject = read_owned(tokens, at + 2 + denied, stop, speaker)
-    if subject is None or subject.name or not _is_end(words, subject.stop, stop):
-        return "", ()
     start = clause.start
-    while start < at and (words[start] in LEADS or words[start] in ADVERBS or not words[start][0].isalnum()):
+    while start < stop and (words[start] in LEADS or words[start] in ADVERBS or not words[start][0].isalnum()):
         start += 1
-    head = tokens.raw(start, at)
+    at = next((at for at in range(clause.start + 1, stop - 1) if words[at] in ("my", "our")), 0)
+    inverse = _inverse_copula(words, start, at)
+    subject = read_owned(tokens, at + 1, stop, speaker) if inverse is not None else None
+    if inverse is None or subject is None or subject.name or not _is_end(words, subject.stop, stop):
+        return "", ()
+    head = tokens.raw(start if start < inverse.rest else clause.start, inverse.rest)
     values: tuple[str, ...] = ()
     if subject.relation.startswith(FAVOURITE):
         values = objects.any_thing(head, loose)
     elif subject.relation == "birthday":
-        values = tuple(day for day in (day_of_year(head or tokens.raw(clause.start, at), reference),) if day)
-    elif subject.relation.startswith(RELATED_TO) and name_end(tokens, start, at) == at > start:
+        values = tuple(day for day in (day_of_year(head, reference),) if day)
+    elif subject.relation.startswith(RELATED_TO) and name_end(tokens, start, inverse.rest) == inverse.rest > start:
         values = (head,)
-    return subject.owner, tuple(Found(subject.relation, value, was=subject.over, denied=denied) for value in values)
+    no_more = inverse.denied and _NO_MORE.search(tokens.raw(at, stop)) is not None
+    over, denied = inverse.over or subject.over or no_more, inverse.denied and not no_more
+    return subject.owner, tuple(Found(subject.relation, value, was=over, denied=denied) for value in values)
+
+
+def _inverse_copula(words: list[str], start: int, at: int) -> _Copula | None:
+    """Read the "is", "isn't", "was" or "used to be" that ends before word `at`; its `rest` is where it begins."""
+    denied = words[at - 1] in ("not", "n't")
+    end = at - denied
+    if words[max(end - 3, 0) : end] == ["used", "to", "be"]:
+        return _Copula(rest=end - 3, over=True)
+    if end - 1 > start - 1 and words[end - 1] in ("is", "'s", "was"):
+        return _Copula(rest=end - 1, over=words[end - 1] == "was", denied=denied)
+    return None
 
 
 def _is_end(words: list[str], at: int, stop: int) -> bool:
-    return (
-        at >= stop
-        or words[at] in ADVERBS
-        or not words[at][0].isalnum()
-        or words[at] in ("now", "and", "because", "in", "of")
-    )
+    return at >= stop or words[at] in ADVERBS or words[at] in _TAILS or not words[at][0].isalnum()

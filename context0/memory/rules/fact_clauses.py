@@ -165,7 +165,7 @@ def clauses_of(tokens: Tokens) -> list[Clause]:
     bounds = [(0, "", False), *_bounds(tokens, ends_asking=ends_asking)]
     asks_from = _first_asking(words, [bound[0] for bound in bounds], ends_asking=ends_asking)
     clauses: list[Clause] = []
-    blocked = False
+    blocked = reported = False
     for place, (start, joint, bare) in enumerate(bounds):
         stop = bounds[place + 1][0] if place + 1 < len(bounds) else len(words)
         while stop > start and (words[stop - 1] in _JOINTS or words[stop - 1] in _MARKS):
@@ -175,8 +175,9 @@ def clauses_of(tokens: Tokens) -> list[Clause]:
         part = words[start:stop]
         opens_late = joint in _SUBORDINATING or (bool(part) and part[0] in _SUBORDINATING)
         if joint in _BREAKS:
-            blocked = False
-        blocked = blocked or not _SUPPOSING.isdisjoint(part) or (opens_late and not clauses)
+            blocked = reported = False
+        reported = reported and not bare
+        blocked = blocked or reported or not _SUPPOSING.isdisjoint(part) or (opens_late and not clauses)
         mood: Mood = "asks" if place >= asks_from else "supposes" if blocked or opens_late else "states"
         front = (
             clauses[0].start
@@ -184,8 +185,7 @@ def clauses_of(tokens: Tokens) -> list[Clause]:
             else start
         )
         clauses.append(Clause(tokens, start, stop, joint, mood, bare, front))
-        if not _REPORTING.isdisjoint(part) and part[0] not in ("i", "we"):
-            blocked = True
+        reported = reported or (not _REPORTING.isdisjoint(part) and part[0] not in ("i", "we"))
     return clauses
 
 

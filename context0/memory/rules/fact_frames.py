@@ -8,6 +8,7 @@ _FICTION = re.compile(
     r"(?:movies?|films?|books?|novels?|story|stories|games?|shows?|series|play|dreams?|nightmare|songs?|episodes?|script|"
     r"scenes?|comics?|manga|anime|simulation|scenario|fanfic|screenplay|sitcom|musical)\b"
     r"|\bmy (?!fav)(?:\w+ )?(?:character|protagonist|avatar|persona)\b"
+    r"|\b(?:translate|rephrase|paraphrase|proofread|rewrite|repeat after me|correct this|example)\b[^.!?\n:]{0,40}:"
     r"|\bonce upon a time\b|\bthe lyrics\b|\bthe (?:sign|song|quote|line) (?:reads|goes|says)\b",
     re.IGNORECASE,
 )
@@ -40,10 +41,10 @@ _SIGNS_OF_FRAMES = (
         "avatar",
     ),
     *("persona", "upon", "lyrics", "sign", "quote", "line", "world", "life", "universe", "real", "pretend", "imagine"),
-    *("suppose", "assume", "let", "act as"),
+    *("suppose", "assume", "let", "act as", "translate", "phrase", "proof", "rewrite", "repeat", "correct", "example"),
 )
 _SIGNS_OF_SARCASM = ("/s", "🙄", "🙃", "right", "oh", "not", "as if", "said no", "needed", "kidding", "jk")
-_QUOTED = re.compile(r'"([^"\n]{2,400})"|“([^”\n]{2,400})”|«([^»\n]{2,400})»|(?<=[,:] )\'([^\'\n]{2,400})\'(?=\W|$)')
+_QUOTED = re.compile(r'"([^"\n]{2,400})"|“([^”\n]{2,400})”|«([^»\n]{2,400})»|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w)){2,400})\'(?!\w)')
 _SPEAKS = re.compile(r"\b(?:i|i'm|i've|i'll|my|me|we|our|you|your)\b", re.IGNORECASE)
 _BEFORE_SPEECH = re.compile(
     r"(?:\b(?:say|says|said|saying|asked|told|shouted|yelled|whispered|replied|wrote|goes|reads),?|[,:])\s*\Z",
@@ -62,7 +63,7 @@ def own_words(text: str) -> str:
         text = _CODE.sub(_blank, text)
     if ">" in text:
         text = _QUOTED_LINE.sub(_blank, text)
-    if '"' in text or "“" in text or "«" in text or " '" in text:
+    if '"' in text or "“" in text or "«" in text or " '" in text or text.startswith("'"):
         text = _QUOTED.sub(lambda quote: _blank_speech(text, quote), text)
     return text
 

@@ -19,7 +19,7 @@ from context0.memory.rules.fact_words import (
     PROFESSIONS,
     ROLES,
 )
-from context0.memory.rules.time_words import QUANTITIES, TRIGGERS
+from context0.memory.rules.time_words import MONTHS, QUANTITIES, SEASONS, TRIGGERS
 from context0.memory.rules.word_set import word_set
 
 Reader = Callable[[str, bool], tuple[str, ...]]
@@ -33,11 +33,12 @@ _ENDING = word_set("""
 because cause cuz 'cause when whenever where which who whose that so if though although while until now anymore
 nowadays again too either instead lately currently together every each last next yesterday today tonight tomorrow ago
 lol haha btw but especially particularly please actually during than however not recently already just like unless
-except besides always often since
+except besides always often since i i'm i've we he she they
 """)
 _ENDING_BEFORE = MappingProxyType(
     {
         "any": word_set("more longer"),
+        "all": word_set("my the year"),
         "these": word_set("days"),
         "at": word_set("the"),
         "right": word_set("now"),
@@ -76,7 +77,7 @@ _EDGES = " \t\r\n,.;:!?\"'“”„«»()[]{}*_~-–—"
 
 _DEICTIC = word_set("""
 it that this these those you your yours him her them me us myself yourself how what when where why who everything
-anything nothing something someone everyone one ones both here there mine his hers its their each other such
+anything nothing something someone everyone one ones both here there mine his hers its their each other such neither
 """)
 _NEVER_INSIDE = word_set("""
 is are was were am be been can can't cannot will won't would wouldn't could should might may do does did don't doesn't
@@ -229,6 +230,8 @@ def places(text: str, loose: bool) -> tuple[str, ...]:
         or words[0] in QUANTITIES
     ):
         return ()
+    if words[0] in MONTHS or words[0] in SEASONS:
+        return ()
     is_named = place[0].isupper() or (words[0] == "the" and place[4:5].isupper())
     if not is_named and (not loose or len(words) > 2 or not place.replace(" ", "").isalpha() or words[0] == "the"):
         return ()
@@ -336,7 +339,11 @@ def _job(text: str) -> str | None:
 
 
 def languages(text: str, loose: bool) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word for word in _WORD.findall(cut(text)) if word.lower() in LANGUAGES))[:_MAX_ITEMS]
+    spoken = _WORD.findall(_TONGUES_END.split(text[:_MAX_READ], maxsplit=1)[0])
+    return tuple(dict.fromkeys(word for word in spoken if word.lower() in LANGUAGES))[:_MAX_ITEMS]
+
+
+_TONGUES_END = re.compile(r"[.;!?]|\b(?:but|not|because|with|since|so|and (?:i|my|we))\b", re.IGNORECASE)
 
 
 def nationalities(text: str, loose: bool) -> tuple[str, ...]:
@@ -421,7 +428,7 @@ def promotions(text: str, loose: bool) -> tuple[str, ...]:
 
 def left_employers(text: str, loose: bool) -> tuple[str, ...]:
     """Whom somebody left for good: a name, and no hour or day at which one leaves a place."""
-    if not text[:1].isupper() or _LEFT_TODAY.search(text):
+    if not text[:1].isupper() or _LEFT_TODAY.search(text) or " for " in text:
         return ()
     return employers(text, loose)
 

@@ -109,7 +109,7 @@ RULES = MappingProxyType(
         ),
         "become": (_rule("(?:an? )<>", valued("works_as", objects.professions), "begin"), _rule("<>", diets, "begin")),
         "get": (
-            _rule(f"{_JOB}(?:at|with) <>", _works_at, "begin"),
+            _rule(rf"{_JOB}(?:as [\w ]+? )?(?:at|with) <>", _works_at, "begin"),
             _rule(f"{_JOB}as <>", _works_as, "begin"),
             _rule("(?:promoted|hired) (?:to|as) <>", valued("works_as", objects.promotions), "begin"),
             _rule("(?:laid off|fired|made redundant)(?P<object>.*)", lost_work, "end"),
@@ -148,7 +148,7 @@ RULES = MappingProxyType(
         "sell": (_rule(r"(?=(?:my|our|his|her|their|the)\b)<>", _owns, "end"),),
         "adopt": (_rule("<>", pets, "begin"),),
         "name": (_rule(r"(?=(?:my|our|the)\b)<>", pets, "begin"),),
-        "break": (_rule("up with <>", _partner, "end"),),
+        "break": (_rule("up with (?:my \\w+ )?<>", _partner, "end"),),
         "divorce": (_rule("<>", _spouse, "end"),),
         "marry": (_rule("<>", _spouse, "begin"),),
         "speak": (_rule("<>", _speaks),),
@@ -162,7 +162,7 @@ RULES = MappingProxyType(
 # After "be", by the first word behind it, for most of what people are is no fact; "0" is any number, "A" any capital.
 _BEING: tuple[tuple[str | frozenset[str], Rule], ...] = (
     ("based located", _rule("(?:based|located) (?:in|out of) <>", homes)),
-    ("born", _rule("born (?:and raised )?in <>", valued("born_in", objects.places), "always")),
+    ("born", _rule(r"born (?:and raised )?(?:(?:in \d{4}|on [\w ]{3,20}),? )?in <>", valued("born_in", objects.places), "always")),
     ("from", _rule("from <>", valued("comes_from", objects.places))),
     (frozenset(NUMBERS) | {"0"}, _rule("<>", age)),
     ("a an", _rule(r"an? (?P<object>\d+-year-old)", age)),
@@ -209,7 +209,7 @@ def rules_for(verb: str, rest: str) -> tuple[Rule, ...]:
     if not rest:
         return ()
     head = rest.split(None, 1)[0].rstrip(",.!;:?)").lower()
-    rules = _RULES_OF_BEING.get(head, ())
+    rules = _RULES_OF_BEING.get(head) or _RULES_OF_BEING.get(head.partition("-")[0], ())
     if rest[0].isdecimal():
         return _RULES_OF_BEING["0"]
     return rules + _RULES_OF_BEING["A"] if rest[0].isupper() else rules
@@ -275,6 +275,6 @@ VERBS = MappingProxyType(_forms())
 """Every form of a verb that says facts -> the verb's name in RULES and the form. "quit" counts as past."""
 
 BARE_HEADS = frozenset(form for form, (_, kind) in VERBS.items() if kind != "ing" and form not in ("name", "been")) | (
-    word_set("allergic vegetarian vegan fluent based married engaged am is was used do does")
+    word_set("allergic vegetarian vegan fluent based married engaged from am is was used do does")
 )
 """Words that carry a predicate on without a subject of their own: "… and work at Siemens", "… and allergic to nuts"."""

@@ -49,7 +49,7 @@ _AGE = re.compile(
 _AFTER_OWN_NAME = re.compile(r"\s*(?:$|[,.!;:)(–—-]|\b(?:and|from|by the way|btw|but|not)\b)")
 _DIET = re.compile(
     rf"(?:(?:on )?an? )?(?:(?:strict|committed|proud|lifelong|pretty much|mostly|fully) )*"
-    rf"({'|'.join(sorted(DIETS | DIETS_BESIDE))})(?: diet)?(?!-)(?=\s*(?:$|[.,!;:)…]|(?:now|and|but|or|for|since|again|"
+    rf"({'|'.join(sorted(DIETS | DIETS_BESIDE))})s?(?: diet)?(?!-)(?=\s*(?:$|[.,!;:)…]|(?:now|and|but|or|for|since|again|"
     r"anymore|in|last|this|by|as|when|because|so|who|too|these|at (?!heart)|not|any|ever)\b))",
     re.IGNORECASE,
 )
@@ -65,6 +65,9 @@ _ENDS_NOUN = re.compile(
     r"\s*(?:$|[^\w\s]|(?:and|or|who|which|that|with|at|in|on|now|too|but|as|since|for|from|whose|when|so|because|last|"
     r"next|this|yesterday|today|again|anymore|any|living|ago|to|back|recently|already|together|here|there)\b)"
 )
+_NO_COUNTS = word_set("no any some my our the")
+_OVER = frozenset({"former", "ex", "retired", "one-time"})
+_TO_COME = frozenset({"future", "aspiring", "prospective", "soon-to-be", "would-be", "budding", "hopeful"})
 _QUALITY = word_set("""
 new little big small old young older younger cute lovely rescue pet male female black white brown ginger grey gray tabby
 golden german border french siamese persian maine guinea baby twin elder wonderful beautiful adorable tiny best close
@@ -88,6 +91,11 @@ def employment(text: str, loose: bool) -> tuple[Found, ...]:
     """A job and where: "software engineer at Siemens"; where a student is, is where they study."""
     job = objects.professions(text, loose)
     if not job:
+        return ()
+    quality, _, bare = job[0].partition(" ")
+    if quality.lower() in _OVER:
+        return (Found("works_as", bare, was=True),)
+    if quality.lower() in _TO_COME:
         return ()
     where = re.search(r"\s(?:at|for)\s(.+)", text)
     relation = "studies_at" if job[0].lower().endswith("student") else "works_at"
@@ -187,7 +195,7 @@ def _holdings(text: str, loose: bool, kind_of_noun: Callable[[str], tuple[str, s
             if not _ENDS_NOUN.match(text, match.end("noun")):
                 break
             at = match.end("noun")
-            names = (f"{count} {noun}" if plural and count not in ("any", "some", "my", "our", "the") else unnamed,)
+            names = (f"{count} {noun}" if plural and count not in _NO_COUNTS else unnamed,)
         found += (Found(relation, name, denied=count == "no") for name in names if name and unnamed or name)
         joint = _JOINT.match(text, at)
         if joint is None:

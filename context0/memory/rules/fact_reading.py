@@ -23,6 +23,9 @@ _PRONOUNS = word_set("he she they")
 _NO_MORE = re.compile(r"\b(?:anymore|any more|any longer)\b", re.IGNORECASE)
 _BESIDE = re.compile(r"\b(?:too|as well|part-time|on the side|(?:on|at) weekends|in the evenings)\b", re.IGNORECASE)
 _NOT_TAIL = re.compile(r",?\s(?:and |but )?not (?:(?:in|at|as|for|a|an|to) )*(?P<object>[^,.;!?]+)", re.IGNORECASE)
+_PARTING = frozenset({"break", "divorce"})
+_LASTING = re.compile(r"\b(?:since|for|life|always)\b", re.IGNORECASE)
+_EXPERIENCES = word_set("lives_in works_at works_as studies studies_at")
 _CORRECTABLE = word_set("lives_in works_at works_as age studies_at name")
 
 
@@ -87,7 +90,8 @@ def _read_full(clause: Clause, context: Context, before: Read) -> Read:
         predicate = read_predicate(clause.tokens, _reported(clause, subject) or subject.stop, clause.stop)
         if predicate is not None:
             facts = tuple(_predicated(clause, context, subject.key, predicate))
-    facts = (*named, *facts, *_beside(clause, context, subject.stop))
+    parted = predicate is not None and predicate.verb in _PARTING
+    facts = (*named, *facts, *(() if parted else _beside(clause, context, subject.stop)))
     told_of = person if person != context.speaker and facts else ""
     return Read(facts=facts, subject=subject if predicate else None, predicate=predicate, person=told_of)
 
@@ -114,7 +118,12 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
     rest = clause.tokens.raw(predicate.rest, clause.stop)
     if predicate.verb == "be" and rest.startswith("born"):
         yield from _born(clause, context, key, rest)
-    told = _Told(predicate, _NO_MORE.search(rest) is not None, predicate.also or _BESIDE.search(rest) is not None)
+    told = _Told(
+        predicate,
+        no_more=_NO_MORE.search(rest) is not None,
+        beside=predicate.also or _BESIDE.search(rest) is not None,
+        lasting=predicate.tense != "perfect" or _LASTING.search(rest) is not None,
+    )
     for rule in rules_for(predicate.verb, rest):
         for found in rule.read(rest, loose=context.loose):
             settled = _settled(found, rule, told)
@@ -131,11 +140,15 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
 
 
 class _Told(NamedTuple):
-    """How a predicate is told. no_more: with "anymore".  beside: with "also" or "on weekends"."""
+    """How a predicate is told. no_more: with "anymore".  beside: with "also" or "on weekends".
+
+    lasting: not merely as something once done, "I've lived in Rome".
+    """
 
     predicate: Predicate
     no_more: bool
     beside: bool
+    lasting: bool
 
 
 def _settled(found: Found, rule: Rule, told: _Told) -> Found | None:
@@ -165,14 +178,18 @@ def _settled_state(found: Found, rule: Rule, told: _Told) -> Found | None:
     if predicate.over or (predicate.denied and told.no_more):
         return found._replace(was=True)
     if predicate.tense == "past":
-        if predicate.never and opposite:
-            return found._replace(relation=opposite)
+        if predicate.never and found.relation == "likes":
+            return found._replace(relation="dislikes")
         return found._replace(was=True) if rule.past and not predicate.denied else None
     if predicate.never and predicate.tense == "perfect":
-        return found._replace(relation=opposite) if opposite else None
+        return found._replace(relation="dislikes") if found.relation == "likes" else None
     if not predicate.denied:
+        if found.relation in _EXPERIENCES and not told.lasting:
+            return None
         return None if found.object == ANYTHING and not found.denied else found
-    return found._replace(relation=opposite) if opposite else found._replace(denied=not found.denied)
+    if opposite:  # who does not hate jazz need not like it
+        return found._replace(relation="dislikes") if found.relation == "likes" else None
+    return found._replace(denied=not found.denied)
 
 
 def _dated(found: Found, rule: Rule, predicate: Predicate, clause: Clause, context: Context) -> datetime | None:

@@ -22,6 +22,8 @@ from context0.memory.rules.word_set import word_set
 
 _FAVOURITES = word_set("favourite favorite fav fave favourites favorites")
 _VAGUE_FAVOURITES = word_set("part moment memory thing bit scene line quote one ones aspect place way time")
+_TAILS_OF_THINGS = (["right", "now"], ["so", "far"], ["of", "all", "time"], ["ever"], ["currently"], ["these", "days"])
+_BY_ROLE = word_set("mum mom mommy mummy mama dad daddy papa grandma grandpa granny nana")
 _SPELLINGS = {"color": "colour", "flavor": "flavour", "film": "movie"}
 _ATTRIBUTES = {
     "name": "name",
@@ -57,6 +59,7 @@ throughout years months weeks
 """)
 _NOT_BEFORE_I = word_set("that which who what where when how than and if whom because like as")
 _LONGEST_FRONT, _LONGEST_NAME, _LONGEST_THING = 8, 3, 3
+_LONGEST_TAIL = 3
 _DEPTH = 3
 
 
@@ -103,6 +106,8 @@ def read_subject(clause: Clause, *, speaker: str, last: str) -> Subject | None:
         return _noun_phrase(tokens, at + 1, stop, speaker)
     if word in ("his", "her"):
         return _noun_phrase(tokens, at + 1, stop, last) if last else None
+    if word in _BY_ROLE:
+        return _noun_phrase(tokens, at, stop, speaker)
     if word in ("name", "nickname") and words[at + 1 : at + 2] == ["'s"]:
         return _noun_phrase(tokens, at, stop, speaker)
     if word in _FRONTS:
@@ -209,11 +214,12 @@ def _possessive(tokens: Tokens, subject: Subject, stop: int, depth: int) -> Subj
 def _favourite(words: list[str], at: int, stop: int, owner: str) -> Subject | None:
     """Read the thing behind "favourite", up to the verb."""
     end = at
-    while end < stop and end - at <= _LONGEST_THING and words[end] not in _COPULA and words[end] not in (",", ":"):
+    while end < stop and end - at <= _LONGEST_THING + _LONGEST_TAIL and words[end] not in _COPULA and words[end] not in (",", ":"):
         end += 1
-    thing = [word for word in words[at:end] if word not in ("ever", "all-time")]
-    if words[at:end][-3:] == ["of", "all", "time"]:
-        thing = thing[:-3]
+    thing = words[at:end]
+    for tail in _TAILS_OF_THINGS:
+        if thing[-len(tail) :] == tail:
+            thing = thing[: -len(tail)]
     if not thing or len(thing) > _LONGEST_THING or thing[0] in _VAGUE_FAVOURITES or "of" in thing:
         return None
     plural = thing[-1].endswith("s") and words[end : end + 1] == ["are"]
@@ -248,6 +254,8 @@ def _person(tokens: Tokens, at: int, stop: int, owner: str, apart: str) -> Subje
     role, end = ROLES.get(word, ""), at + 1
     if word == "best" and words[at + 1 : at + 2] == ["friend"]:
         role, end = "best friend", at + 2
+    if role and words[at + 1 : at + 3] == ["in", "law"]:
+        role, end = f"{role}-in-law", at + 3
     plural = not role and word in PLURAL_ROLES and word not in GROUPS
     role = role or PLURAL_ROLES.get(word, "")
     if not role or (end < stop and words[end] in ROLES):

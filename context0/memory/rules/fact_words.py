@@ -150,7 +150,7 @@ LEADS = word_set("""
 well oh hi hey hello yes no yeah yep nope ok okay so and but also actually anyway btw fyi honestly sorry please thanks
 wow haha lol ah um hmm sure correction finally then now currently today recently lately yesterday nowadays basically
 plus there all everyone again because although though while whereas as since great cool nice right alright look listen
-indeed yup too guys folks personally thank you obviously luckily unfortunately fortunately
+indeed yup too guys folks personally thank you ps p.s til update edit obviously luckily unfortunately fortunately
 """)
 NEVER_PERSONS = word_set("""
 people everyone everybody someone somebody nobody anyone anybody no-one mankind kids children folks everything

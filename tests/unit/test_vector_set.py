@@ -1,0 +1,197 @@
+"""One owner's vectors against comparing with every point, by hand; and the graph against the exact search."""
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stores.errors import DimensionMismatch, InvalidVector
+from stores.owner.vector_set import VectorSet
+from stores.records import FloatVector, MemoryId
+from tests.contracts.builders import named
+
+DIMENSION = 6
+RNG = np.random.default_rng(3)
+POOL = RNG.integers(-2, 3, (24, DIMENSION)).astype(np.float32)
+POOL[:, 0] += 0.5
+POOL /= np.linalg.norm(POOL, axis=1, keepdims=True)
+
+
+def unit(rows: int, dimension: int, seed: int = 0) -> np.ndarray:
+    found = np.random.default_rng(seed).standard_normal((rows, dimension)).astype(np.float32)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def expected_top(points: dict[MemoryId, FloatVector], query: FloatVector, limit: int) -> list[tuple[MemoryId, float]]:
+    scored = [(memory_id, float(vector @ query)) for memory_id, vector in points.items()]
+    return sorted(scored, key=lambda hit: (-hit[1], hit[0]))[:limit]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(st.tuples(st.integers(0, 9), st.none() | st.integers(0, 23)), max_size=4)),
+        st.tuples(st.just("remove"), st.lists(st.integers(0, 11), max_size=3)),
+    ),
+    max_size=10,
+)
+
+
+@given(steps=STEPS, query=st.integers(0, 23), limit=st.integers(1, 12), among=st.none() | st.sets(st.integers(0, 11)))
+@settings(max_examples=150, deadline=None)
+def test_after_any_changes_the_nearest_are_those_of_a_plain_comparison(
+    steps: list[Any], query: int, limit: int, among: set[int] | None
+) -> None:
+    vectors = VectorSet()
+    points: dict[MemoryId, FloatVector | None] = {}
+    for action, items in steps:
+        if action == "add":
+            ids = [named(number) for number, _ in items]
+            rows = [None if place is None else POOL[place] for _, place in items]
+            vectors.add_rows(ids, [None if row is None else row.tobytes() for row in rows])
+            points.update(zip(ids, rows, strict=True))
+        else:
+            vectors.remove([named(number) for number in items])
+            for number in items:
+                points.pop(named(number), None)
+    assert set(vectors.row_of) == set(points)
+    assert {vectors.ids[row] for row in np.flatnonzero(vectors.alive)} == set(points)
+    assert vectors.complete == all(row is not None for row in points.values())
+    assert vectors.dead == len(vectors.ids) - len(points)
+
+    chosen = {memory_id: np.zeros(DIMENSION, np.float32) if row is None else row for memory_id, row in points.items()}
+    allowed = None if among is None else {named(number) for number in among}
+    chosen = {memory_id: row for memory_id, row in chosen.items() if allowed is None or memory_id in allowed}
+    hits = vectors.top(POOL[query], limit, allowed)
+    expected = expected_top(chosen, POOL[query], limit)
+    np.testing.assert_allclose([hit.score for hit in hits], [score for _, score in expected], atol=1e-6)
+    for hit in hits:
+        assert float(chosen[hit.id] @ POOL[query]) == pytest.approx(hit.score, abs=1e-6)
+    assert [hit.id for hit in hits] == [hit.id for hit in sorted(hits, key=lambda hit: (-hit.score, hit.id))]
+
+
+def test_equal_scores_are_cut_by_ascending_id() -> None:
+    vectors = VectorSet()
+    ids = [named(number) for number in (5, 3, 9, 1, 7)]
+    vectors.add_rows(ids, [POOL[0].tobytes()] * 5)
+    assert [hit.id for hit in vectors.top(POOL[0], 3)] == sorted(ids)[:3]
+
+
+@pytest.mark.parametrize("bad", [np.full(DIMENSION, np.nan), np.zeros(DIMENSION), np.full(DIMENSION, np.inf)], ids=str)
+def test_unusable_questions_are_refused(bad: Any) -> None:
+    vectors = VectorSet()
+    vectors.add_rows([named(1)], [POOL[0].tobytes()])
+    for among in (None, [named(1)]):
+        with pytest.raises(InvalidVector):
+            vectors.top(bad.astype(np.float32), 1, among)
+
+
+def test_other_dimensions_are_refused_and_change_nothing() -> None:
+    vectors = VectorSet()
+    vectors.add_rows([named(1)], [POOL[0].tobytes()])
+    with pytest.raises(DimensionMismatch):
+        vectors.add_rows([named(2), named(3)], [POOL[1].tobytes(), POOL[1][:3].tobytes()])
+    with pytest.raises(DimensionMismatch):
+        vectors.top(POOL[0][:3], 1)
+    assert (len(vectors), vectors.ids, vectors.matrix.shape) == (1, [named(1)], (1, DIMENSION))
+    assert [hit.id for hit in vectors.top(POOL[0], 5)] == [named(1)]
+
+
+def test_rows_without_a_vector_get_theirs_when_they_are_replaced() -> None:
+    vectors = VectorSet()
+    vectors.add_rows([named(1), named(2)], [None, None])
+    assert (vectors.dimension, vectors.complete, vectors.matrix.shape) == (None, False, (2, 0))
+    assert [hit.score for hit in vectors.top(POOL[0], 5)] == [0, 0]
+    vectors.add_rows([named(1)], [POOL[0].tobytes()])
+    assert (vectors.dimension, vectors.complete, vectors.matrix.shape) == (DIMENSION, False, (3, DIMENSION))
+    vectors.remove([named(2)])
+    assert vectors.complete
+    assert [hit.id for hit in vectors.top(POOL[0], 5)] == [named(1)]
+
+
+# --- the graph
+
+MANY, WIDTH = 3_000, 32
+
+
+@pytest.fixture(scope="module")
+def crowd() -> VectorSet:
+    vectors = VectorSet(hnsw_from=1_000)
+    vectors.add_rows([named(number) for number in range(MANY)], [row.tobytes() for row in unit(MANY, WIDTH)])
+    vectors.build_graph()
+    return vectors
+
+
+def recall(vectors: VectorSet, limit: int = 10, questions: int = 40) -> float:
+    found = 0
+    for query in unit(questions, WIDTH, seed=1):
+        exact = {hit.id for hit in vectors.top(query, limit, list(vectors.row_of))}
+        found += len(exact & {hit.id for hit in vectors.top(query, limit)})
+    return found / (questions * limit)
+
+
+def test_the_graph_finds_nearly_what_the_exact_search_finds(crowd: VectorSet) -> None:
+    assert recall(crowd) >= 0.99
+
+
+def test_the_graph_scores_like_the_exact_search(crowd: VectorSet) -> None:
+    query = unit(1, WIDTH, seed=2)[0]
+    exact = {hit.id: hit.score for hit in crowd.top(query, MANY, list(crowd.row_of))}
+    for hit in crowd.top(query, 20):
+        assert hit.score == pytest.approx(exact[hit.id], abs=1e-6)
+
+
+def test_rows_behind_the_graph_and_dead_rows_are_minded() -> None:
+    vectors = VectorSet(hnsw_from=1_000)
+    rows = unit(1_500, WIDTH)
+    vectors.add_rows([named(number) for number in range(1_200)], [row.tobytes() for row in rows[:1_200]])
+    vectors.build_graph()
+    vectors.add_rows([named(number) for number in range(1_200, 1_500)], [row.tobytes() for row in rows[1_200:]])
+    assert vectors.top(rows[1_450], 1)[0].id == named(1_450), "it was added after the graph was built"
+    vectors.add_rows([named(7)], [rows[8].tobytes()])
+    assert [hit.id for hit in vectors.top(rows[8], 2)] == [named(7), named(8)], "it was replaced"
+    for query in rows[:50]:
+        nearest = vectors.top(query, 100)
+        vectors.remove([nearest[0].id])
+        assert [hit.id for hit in vectors.top(query, 99)][:50] == [hit.id for hit in nearest[1:51]]
+    assert recall(vectors) >= 0.99
+
+
+def test_a_graph_is_wanted_from_a_size_on_and_again_after_growth() -> None:
+    vectors = VectorSet(hnsw_from=100)
+    rows = [row.tobytes() for row in unit(200, WIDTH)]
+    vectors.add_rows([named(number) for number in range(99)], rows[:99])
+    assert not vectors.wants_graph()
+    vectors.add_rows([named(99)], rows[99:100])
+    assert vectors.wants_graph()
+    vectors.build_graph()
+    assert not vectors.wants_graph()
+    vectors.add_rows([named(number) for number in range(100, 125)], rows[100:125])
+    assert not vectors.wants_graph()
+    vectors.add_rows([named(126)], rows[126:127])
+    assert vectors.wants_graph()
+
+
+def test_searches_go_on_while_the_graph_is_built() -> None:
+    vectors = VectorSet(hnsw_from=1_000)
+    rows = unit(2_000, WIDTH)
+    vectors.add_rows([named(number) for number in range(2_000)], [row.tobytes() for row in rows])
+    building = threading.Thread(target=vectors.build_graph)
+    building.start()
+    extra = 2_000
+    while building.is_alive():
+        vectors.add_rows([named(extra)], [rows[extra % 2_000].tobytes()])
+        assert vectors.top(rows[extra % 2_000], 1)[0].score == pytest.approx(1, abs=1e-5)
+        extra += 1
+    building.join()
+    assert vectors.top(rows[5], 1, [named(5)])[0].id == named(5)
+    assert recall(vectors) >= 0.99
+
+
+def test_its_size_counts_rows_ids_and_the_graph(crowd: VectorSet) -> None:
+    plain = VectorSet()
+    plain.add_rows(list(crowd.row_of), [row.tobytes() for row in crowd.matrix])
+    assert plain.nbytes >= MANY * (WIDTH * 4 + 150)
+    assert crowd.nbytes > plain.nbytes
