@@ -30,9 +30,10 @@ def expected_top(points: dict[MemoryId, FloatVector], query: FloatVector, limit:
     return sorted(scored, key=lambda hit: (-hit[1], hit[0]))[:limit]
 
 
+ADDED = st.tuples(st.integers(0, 9), st.none() | st.integers(0, 23))
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), st.lists(st.tuples(st.integers(0, 9), st.none() | st.integers(0, 23)), max_size=4)),
+        st.tuples(st.just("add"), st.lists(ADDED, max_size=4, unique_by=lambda item: item[0])),
         st.tuples(st.just("remove"), st.lists(st.integers(0, 11), max_size=3)),
     ),
     max_size=10,

@@ -1,17 +1,19 @@
 """What clauses say by naming: "my sister's name is Clara", "my favourite colour is teal", "Clara is my boss"."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
-from context0.memory.rules import fact_objects as objects
+from context0.memory.rules import fact_names, fact_objects
 from context0.memory.rules.fact_clauses import Clause, Tokens
+from context0.memory.rules.fact_cuts import Rest
+from context0.memory.rules.fact_objects import Reader
 from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.fact_subjects import Subject, name_end, read_owned
 from context0.memory.rules.fact_times import day_of_year
 from context0.memory.rules.fact_words import ADVERBS, LEADS
-from context0.memory.rules.relation_kinds import FAVOURITE, HAS_PET, RELATED_TO
+from context0.memory.rules.relation_kinds import FAVOURITE, HAS_PET, RELATED_TO, Kind
 from context0.memory.rules.word_set import word_set
 
 _COPULA = word_set("is are 's 're :")
@@ -22,14 +24,17 @@ _DIED = re.compile(
     re.IGNORECASE,
 )
 _TAILS = word_set("now and because in of anymore any since")
-_READERS = {
-    "nickname": objects.names,
-    "works_as": objects.jobs,
-    "works_at": objects.employers,
-    "studies": objects.subjects_studied,
-    "speaks": objects.languages,
-    "comes_from": objects.places,
-}
+_READERS: MappingProxyType[str, Reader] = MappingProxyType(
+    {
+        "name": fact_names.whole_names,
+        "nickname": fact_names.names,
+        "works_as": fact_objects.jobs,
+        "works_at": fact_names.employers,
+        "studies": fact_objects.subjects_studied,
+        "speaks": fact_objects.languages,
+        "comes_from": fact_names.places,
+    }
+)
 
 
 class _Copula(NamedTuple):
@@ -53,8 +58,8 @@ def read_named(clause: Clause, subject: Subject, reference: datetime, *, loose: 
     text = tokens.raw(copula.rest, clause.stop)
     denied = copula.denied and not (no_more := _NO_MORE.search(text) is not None)
     over = copula.over or subject.over or (copula.denied and no_more)
-    values = _values(subject, text, reference, named=copula.named or subject.is_name, loose=loose)
-    kind = "multi" if subject.one_of or subject.plural or len(values) > 1 else None
+    values = _values(subject, Rest(text, loose), reference, named=copula.named or subject.is_name)
+    kind: Kind | None = "multi" if subject.one_of or subject.plural or len(values) > 1 else None
     return tuple(Found(owner_relation, value, was=over, denied=denied, kind=kind) for value in values) or beside
 
 
@@ -81,27 +86,20 @@ def _copula(tokens: Tokens, at: int, stop: int) -> _Copula | None:
     return _Copula(rest=at, over=over, denied=denied, named=named)
 
 
-def _values(subject: Subject, text: str, reference: datetime, *, named: bool, loose: bool) -> tuple[str, ...]:
+def _values(subject: Subject, rest: Rest, reference: datetime, *, named: bool) -> tuple[str, ...]:
     relation = subject.relation
-    if relation.startswith(FAVOURITE):
-        return _favourites(text, loose) if subject.plural else objects.any_thing(text, loose)
-    if relation.startswith((RELATED_TO, HAS_PET)):
-        if subject.plural:
-            return objects.name_list(text, loose and named)
-        return objects.whole_names(text, loose and named)
-    if relation == "name":
-        return objects.whole_names(text, loose)
     if relation == "birthday":
-        day = day_of_year(text, reference)
+        day = day_of_year(rest.text, reference)
         return (day,) if day else ()
     if relation == "lives_in":
-        return objects.places(text[3:], loose) if text[:3].lower() == "in " else ()
-    read: Callable[[str, bool], tuple[str, ...]] = _READERS[relation]
-    return read(text, loose)
-
-
-def _favourites(text: str, loose: bool) -> tuple[str, ...]:
-    return tuple(thing for item in objects.items_of(objects.cut(text)) for thing in objects.any_thing(item, loose))
+        return fact_names.places(Rest(rest.text[3:], rest.loose)) if rest.text[:3].lower() == "in " else ()
+    if relation.startswith(FAVOURITE):
+        return fact_objects.thing_list(rest) if subject.plural else fact_objects.any_thing(rest)
+    if relation.startswith((RELATED_TO, HAS_PET)):
+        rest = Rest(rest.text, rest.loose and named)  # "my sister is clara" may say anything
+        return fact_names.name_list(rest) if subject.plural else fact_names.whole_names(rest)
+    read: Reader = _READERS[relation]
+    return read(rest)
 
 
 def read_inverse(clause: Clause, speaker: str, reference: datetime, *, loose: bool) -> tuple[str, tuple[Found, ...]]:
@@ -119,7 +117,7 @@ def read_inverse(clause: Clause, speaker: str, reference: datetime, *, loose: bo
     head = tokens.raw(start if start < inverse.rest else clause.start, inverse.rest)
     values: tuple[str, ...] = ()
     if subject.relation.startswith(FAVOURITE):
-        values = objects.any_thing(head, loose)
+        values = fact_objects.any_thing(Rest(head, loose))
     elif subject.relation == "birthday":
         values = tuple(day for day in (day_of_year(head, reference),) if day)
     elif subject.relation.startswith(RELATED_TO) and name_end(tokens, start, inverse.rest) == inverse.rest > start:

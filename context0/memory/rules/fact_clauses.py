@@ -13,7 +13,7 @@ Mood = Literal["states", "asks", "supposes"]
 
 MAX_SENTENCE_CHARACTERS = 800  # what is longer is beyond rules
 
-_END = re.compile(r"[.!?…。！？]+(?=[\s\"')]|$)|[\n;]")
+_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]++(?=[\s\"')]|$)|[\n;]")
 _ABBREVIATED = re.compile(r"(?:^|[\s.(])(?:[A-Z]|Dr|Mrs?|Ms|St|Prof|Jr|Sr|vs|etc|e\.g|i\.e)\Z")
 _LONGEST_ABBREVIATION = 6
 _TOKEN = re.compile(r"\w+(?:[-'.&+]\w+)*|[^\w\s]")
@@ -173,17 +173,14 @@ def clauses_of(tokens: Tokens) -> list[Clause]:
         if stop == start:
             continue
         part = words[start:stop]
-        opens_late = joint in _SUBORDINATING or (bool(part) and part[0] in _SUBORDINATING)
+        opens_late = joint in _SUBORDINATING or part[0] in _SUBORDINATING
         if joint in _BREAKS:
             blocked = reported = False
         reported = reported and not bare
         blocked = blocked or reported or not _SUPPOSING.isdisjoint(part) or (opens_late and not clauses)
         mood: Mood = "asks" if place >= asks_from else "supposes" if blocked or opens_late else "states"
-        front = (
-            clauses[0].start
-            if place == 1 and clauses and _is_time(words[clauses[0].start : clauses[0].stop])
-            else start
-        )
+        in_front = place == 1 and clauses and _is_time(words[clauses[0].start : clauses[0].stop])
+        front = clauses[0].start if in_front else start
         clauses.append(Clause(tokens, start, stop, joint, mood, bare, front))
         reported = reported or (not _REPORTING.isdisjoint(part) and part[0] not in ("i", "we"))
     return clauses
@@ -196,9 +193,7 @@ def _bounds(tokens: Tokens, *, ends_asking: bool) -> Iterator[tuple[int, str, bo
     while at < count:
         word = words[at]
         if word not in _JOINTS:
-            if word in _SUBORDINATING and at + 1 < count and words[at + 1] in _SUBJECTS:
-                yield at, word, False
-            elif word == "if" and words[at - 1] in _ASKING:
+            if _subordinates(words, at):
                 yield at, word, False
             at += 1
             continue
@@ -214,6 +209,13 @@ def _bounds(tokens: Tokens, *, ends_asking: bool) -> Iterator[tuple[int, str, bo
             yield at, joint, False
         elif joint in _CONJUNCTIONS and words[at] in BARE_HEADS:
             yield at, joint, True
+
+
+def _subordinates(words: list[str], at: int) -> bool:
+    """Tell "when I", "before we" and the "if" of "I wonder if"."""
+    if words[at] in _SUBORDINATING:
+        return at + 1 < len(words) and words[at + 1] in _SUBJECTS
+    return words[at] == "if" and words[at - 1] in _ASKING
 
 
 def _opens_clause(tokens: Tokens, at: int) -> bool:

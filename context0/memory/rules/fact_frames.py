@@ -44,7 +44,9 @@ _SIGNS_OF_FRAMES = (
     *("suppose", "assume", "let", "act as", "translate", "phrase", "proof", "rewrite", "repeat", "correct", "example"),
 )
 _SIGNS_OF_SARCASM = ("/s", "🙄", "🙃", "right", "oh", "not", "as if", "said no", "needed", "kidding", "jk")
-_QUOTED = re.compile(r'"([^"\n]{2,400})"|“([^”\n]{2,400})”|«([^»\n]{2,400})»|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w)){2,400})\'(?!\w)')
+_QUOTED = re.compile(
+    r'"([^"\n]{2,400})"|“([^“”\n]{2,400})”|«([^«»\n]{2,400})»|(?<!\w)\'((?:[^\'\n]|(?<=\w)\'(?=\w)){2,400})\'(?!\w)'
+)
 _SPEAKS = re.compile(r"\b(?:i|i'm|i've|i'll|my|me|we|our|you|your)\b", re.IGNORECASE)
 _BEFORE_SPEECH = re.compile(
     r"(?:\b(?:say|says|said|saying|asked|told|shouted|yelled|whispered|replied|wrote|goes|reads),?|[,:])\s*\Z",

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from context0.memory.rules import fact_objects as objects
+from context0.memory.rules import fact_names, fact_objects
+from context0.memory.rules.fact_cuts import Rest
+from context0.memory.rules.fact_holdings import pets, relatives
 from context0.memory.rules.fact_readers import (
     Finder,
     Found,
@@ -13,16 +15,14 @@ from context0.memory.rules.fact_readers import (
     avoided,
     diets,
     employment,
+    found,
     homes,
     intolerances,
-    lost_work,
     own_name,
-    pets,
-    relatives,
-    retirement,
     valued,
 )
 from context0.memory.rules.fact_words import DIETS, DIETS_BESIDE, INTOLERANCES, NATIONALITIES, NUMBERS
+from context0.memory.rules.relation_kinds import ANYTHING
 from context0.memory.rules.word_set import word_set
 
 Aspect = Literal["state", "begin", "end", "always"]
@@ -33,8 +33,9 @@ Form = Literal["base", "ing", "past"]
 class Rule:
     """What the words behind a verb say.
 
-    aspect: a state holds while it is said; what begins or ends does so at the date of the clause; "always" has neither
-    tense nor date.  pattern: None reads all of them.  past: a state in the past tense is over ("I lived in Oslo"), else it says nothing ("I loved it").
+    pattern: from the first word on; None reads all of them.  aspect: a state holds while it is said; what begins or
+    ends does so at the date of the clause; "always" has neither tense nor date.  past: a state in the past tense is
+    over ("I lived in Oslo"); otherwise it says nothing ("I loved the concert").
     """
 
     pattern: re.Pattern[str] | None
@@ -42,12 +43,12 @@ class Rule:
     aspect: Aspect = "state"
     past: bool = False
 
-    def read(self, rest: str, *, loose: bool) -> tuple[Found, ...]:
+    def read(self, rest: Rest) -> tuple[Found, ...]:
         """Return what `rest`, the words behind the verb, says by this rule."""
         if self.pattern is None:
-            return self.find(rest, loose)
-        match = self.pattern.match(rest)
-        return self.find(match.group("object"), loose) if match else ()
+            return self.find(rest)
+        match = self.pattern.match(rest.text)
+        return self.find(Rest(match.group("object"), rest.loose)) if match else ()
 
 
 def _rule(pattern: str, find: Finder, aspect: Aspect = "state", *, past: bool = False) -> Rule:
@@ -56,13 +57,18 @@ def _rule(pattern: str, find: Finder, aspect: Aspect = "state", *, past: bool = 
     return Rule(re.compile(pattern.replace("<>", "(?P<object>.+)"), re.IGNORECASE | re.DOTALL), find, aspect, past)
 
 
-_likes, _dislikes = valued("likes", objects.things), valued("dislikes", objects.things)
-_works_at, _works_as = valued("works_at", objects.employers), valued("works_as", objects.jobs)
-_studies, _studies_at = valued("studies", objects.subjects_studied), valued("studies_at", objects.employers)
-_lives_in, _owns = valued("lives_in", objects.places), valued("owns", objects.possessions)
-_plays, _speaks = valued("plays", objects.played), valued("speaks", objects.languages)
-_allergic_to = valued("allergic_to", objects.allergens)
-_partner, _spouse, _fiance = (valued(f"related_to:{role}", objects.names) for role in ("partner", "spouse", "fiance"))
+_likes, _dislikes = valued("likes", fact_objects.things), valued("dislikes", fact_objects.things)
+_works_at, _works_as = valued("works_at", fact_names.employers), valued("works_as", fact_objects.jobs)
+_studies, _studies_at = valued("studies", fact_objects.subjects_studied), valued("studies_at", fact_names.employers)
+_lives_in, _owns = valued("lives_in", fact_names.places), valued("owns", fact_objects.possessions)
+_plays, _speaks = valued("plays", fact_objects.played), valued("speaks", fact_objects.languages)
+_allergic_to = valued("allergic_to", fact_objects.allergens)
+_partner, _spouse, _fiance = (
+    valued(f"related_to:{role}", fact_names.names) for role in ("partner", "spouse", "fiance")
+)
+
+_lost_work = found(Found("works_at", ANYTHING, was=True))
+_retirement = found(Found("works_at", ANYTHING, was=True), Found("works_as", ANYTHING, was=True))
 
 _AWHILE = r"(?:(?:here|there|full-time|part-time|remotely|for \w+ (?:years|months|weeks)(?: now)?) )*"
 _JOB = r"(?:(?:a|an|my|his|her|their|the|that) (?:\w+ )?(?:job|position|role|work|career) )"
@@ -72,7 +78,7 @@ _ENDS = r"(?=\s*(?:$|[.,!;]|(?:in|on|last|this|yesterday|today|recently|because|
 
 _LEAVING = (
     _rule(rf"{_JOB}?(?:as [\w ]+? )?(?:at|with|from) <>", _works_at, "end"),
-    _rule(rf"(?P<object>(?:my|his|her|their|the|that) (?:\w+ )?(?:job|position)){_ENDS}", lost_work, "end"),
+    _rule(rf"(?P<object>(?:my|his|her|their|the|that) (?:\w+ )?(?:job|position)){_ENDS}", _lost_work, "end"),
 )
 _GIVEN_UP = _rule("(?:playing )?(?:the )?<>", _plays, "end")
 
@@ -84,7 +90,7 @@ RULES = MappingProxyType(
             _rule("(?:back |away |out )?(?:from|of) <>", _lives_in, "end"),
         ),
         "settle": (_rule("(?:down )?in <>", _lives_in, "begin"),),
-        "grow": (_rule("up in <>", valued("grew_up_in", objects.places), "always"),),
+        "grow": (_rule("up in <>", valued("grew_up_in", fact_names.places), "always"),),
         "work": (
             _rule(f"{_AWHILE}as <>", _works_as, past=True),
             _rule(rf"{_AWHILE}(?:as (?:an?|the) (?:[\w-]+ ){{1,4}}?)?(?:at|for) <>", _works_at, past=True),
@@ -99,26 +105,31 @@ RULES = MappingProxyType(
         ),
         "quit": (*_LEAVING, _GIVEN_UP),
         "resign": _LEAVING,
-        "leave": (*_LEAVING, _rule("<>", valued("works_at", objects.left_employers), "end")),
+        "leave": (*_LEAVING, _rule("<>", valued("works_at", fact_names.left_employers), "end")),
         "lose": (
             _rule(rf"{_JOB}(?:as [\w ]+? )?(?:at|with) <>", _works_at, "end"),
-            _rule(f"(?P<object>(?:my|his|her|their) job){_ENDS}", lost_work, "end"),
+            _rule(f"(?P<object>(?:my|his|her|their) job){_ENDS}", _lost_work, "end"),
         ),
         "retire": (
-            _rule(r"(?P<object>(?:from (?:work|my job|teaching|the)\b|early|in|last|this|at|\W|$))", retirement, "end"),
+            _rule(
+                r"(?P<object>(?:from (?:work|my job|teaching|the)\b|early|in|last|this|at|\W|$))", _retirement, "end"
+            ),
         ),
-        "become": (_rule("(?:an? )<>", valued("works_as", objects.professions), "begin"), _rule("<>", diets, "begin")),
+        "become": (
+            _rule("(?:an? )<>", valued("works_as", fact_objects.professions), "begin"),
+            _rule("<>", diets, "begin"),
+        ),
         "get": (
             _rule(rf"{_JOB}(?:as [\w ]+? )?(?:at|with) <>", _works_at, "begin"),
             _rule(f"{_JOB}as <>", _works_as, "begin"),
-            _rule("(?:promoted|hired) (?:to|as) <>", valued("works_as", objects.promotions), "begin"),
-            _rule("(?:laid off|fired|made redundant)(?P<object>.*)", lost_work, "end"),
+            _rule("(?:promoted|hired) (?:to|as) <>", valued("works_as", fact_objects.promotions), "begin"),
+            _rule("(?:laid off|fired|made redundant)(?P<object>.*)", _lost_work, "end"),
             _rule("engaged to <>", _fiance, "begin"),
             _rule("married to <>", _spouse, "begin"),
             _rule("<>", pets, "begin"),
             _rule("<>", _owns, "begin"),
         ),
-        "change": (_rule("my (?:first |full )?name to <>", valued("name", objects.names), "begin"),),
+        "change": (_rule("my (?:first |full )?name to <>", valued("name", fact_names.names), "begin"),),
         "switch": (
             _rule(r"(?:my )?majors? (?:from [\w ]+? )?to <>", _studies, "begin"),
             _rule(r"(?:my )?majors? from (?P<object>[\w ]+?) to ", _studies, "end"),
@@ -127,7 +138,7 @@ RULES = MappingProxyType(
         "major": (_rule("in <>", _studies, past=True),),
         "do": (_rule(f"{_DEGREE} in <>", _studies), _rule(rf"{_DEGREE}(?: in [\w ]+?)? at <>", _studies_at)),
         "graduate": (_rule("from <>", _studies_at, "end"),),
-        "drop": (_rule("out of <>", valued("studies_at", objects.left_schools), "end"),),
+        "drop": (_rule("out of <>", valued("studies_at", fact_names.left_schools), "end"),),
         "like": (_rule("<>", _likes),),
         "prefer": (_rule(r"(?P<object>(?:to )?.+?)(?:\s(?:to|over|rather than|instead of)\s.*)?$", _likes),),
         "hate": (_rule("<>", _dislikes),),
@@ -143,7 +154,7 @@ RULES = MappingProxyType(
             _rule(f"{_JOB}(?:at|with) <>", _works_at),
             _rule(r"(?=(?:an?|two|three|any|my|our|the)\b)<>", _owns, past=True),
         ),
-        "own": (_rule("<>", valued("owns", objects.owned), past=True),),
+        "own": (_rule("<>", valued("owns", fact_objects.owned), past=True),),
         "buy": (_rule("<>", _owns, "begin"), _rule("<>", pets, "begin")),
         "sell": (_rule(r"(?=(?:my|our|his|her|their|the)\b)<>", _owns, "end"),),
         "adopt": (_rule("<>", pets, "begin"),),
@@ -154,7 +165,7 @@ RULES = MappingProxyType(
         "speak": (_rule("<>", _speaks),),
         "play": (_rule("(?:the )?<>", _plays),),
         "eat": (_rule("<>", avoided), _rule("<>", diets)),
-        "go": (_rule("<>", diets, "begin"), _rule("by <>", valued("nickname", objects.names))),
+        "go": (_rule("<>", diets, "begin"), _rule("by <>", valued("nickname", fact_names.names))),
         "turn": (_rule("<>", age, "begin"),),
     }
 )
@@ -162,8 +173,15 @@ RULES = MappingProxyType(
 # After "be", by the first word behind it, for most of what people are is no fact; "0" is any number, "A" any capital.
 _BEING: tuple[tuple[str | frozenset[str], Rule], ...] = (
     ("based located", _rule("(?:based|located) (?:in|out of) <>", homes)),
-    ("born", _rule(r"born (?:and raised )?(?:(?:in \d{4}|on [\w ]{3,20}),? )?in <>", valued("born_in", objects.places), "always")),
-    ("from", _rule("from <>", valued("comes_from", objects.places))),
+    (
+        "born",
+        _rule(
+            r"born (?:and raised )?(?:(?:in \d{4}|on [\w ]{3,20}),? )?in <>",
+            valued("born_in", fact_names.places),
+            "always",
+        ),
+    ),
+    ("from", _rule("from <>", valued("comes_from", fact_names.places))),
     (frozenset(NUMBERS) | {"0"}, _rule("<>", age)),
     ("a an", _rule(r"an? (?P<object>\d+-year-old)", age)),
     ("a an", _rule(r"an? (?:\d+-year-old )?<>", employment, past=True)),
@@ -183,11 +201,11 @@ _BEING: tuple[tuple[str | frozenset[str], Rule], ...] = (
     ("dating", _rule("dating <>", _partner)),
     (
         "retired unemployed out between",
-        _rule(rf"(?P<object>retired|unemployed|out of work|between jobs){_ENDS}", lost_work, "always"),
+        _rule(rf"(?P<object>retired|unemployed|out of work|between jobs){_ENDS}", _lost_work, "always"),
     ),
-    ("called named", _rule("(?:called|named) <>", valued("name", objects.names))),
+    ("called named", _rule("(?:called|named) <>", valued("name", fact_names.names))),
     ("A", _rule("<>", own_name)),
-    (NATIONALITIES, _rule("<>", valued("nationality", objects.nationalities))),
+    (NATIONALITIES, _rule("<>", valued("nationality", fact_objects.nationalities))),
 )
 
 
@@ -262,11 +280,14 @@ be: | being | been
 """
 
 
+_FORMS: tuple[Form, ...] = ("base", "ing", "past")
+
+
 def _forms() -> dict[str, tuple[str, Form]]:
     forms: dict[str, tuple[str, Form]] = {}
     for line in _VERBS.strip().splitlines():
         verb, _, rest = line.partition(":")
-        for form, words in zip(("base", "ing", "past"), rest.split("|"), strict=True):
+        for form, words in zip(_FORMS, rest.split("|"), strict=True):
             forms.update(dict.fromkeys(words.split(), (verb, form)))
     return forms
 

@@ -2,9 +2,10 @@
 
 import re
 
-from context0.memory.rules import fact_objects as objects
 from context0.memory.rules.capitals import is_calendar_word, is_common, never_a_name
 from context0.memory.rules.fact_clauses import Clause
+from context0.memory.rules.fact_cuts import Rest
+from context0.memory.rules.fact_objects import any_thing
 from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.relation_kinds import INSTEAD_OF
@@ -40,7 +41,8 @@ _CALL = re.compile(
     r"(?P<lead>.{0,60}?)\bcalls? me (?P<name>\w[\w'-]*(?: (?-i:[A-Z])[\w'-]+)?)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
 _CALLERS = re.compile(
-    r"(?:.*\b(?:you|you can|you may|everyone|everybody|people|friends|they|all|family|colleagues|kids|please|just|most|don't|do not|stop|never)\b.*)?\s*\Z",
+    r"(?:.*\b(?:you|everyone|everybody|people|friends|they|all|family|colleagues|kids|please|just|most|don't|do not|"
+    r"stop|never)\b.*)?\s*\Z",
     re.IGNORECASE | re.DOTALL,
 )
 _DENYING = re.compile(r"\b(?:don't|do not|stop|never|nobody|no one|can't)\b", re.IGNORECASE)
@@ -54,14 +56,12 @@ def read_remember(text: str, start: int, stop: int) -> tuple[int, int] | None:
     match = _REMEMBER.match(text, start, stop)
     if match is None:
         return None
-    end = len(text[:stop].rstrip(" \t\r\n.!?;"))
-    end = min(end, match.end() + _MAX_REMEMBERED)
-    what = text[match.end() : end]
+    what = text[match.end() : stop].rstrip(" \t\r\n.!?;")[:_MAX_REMEMBERED]
     if not what or _NO_STATEMENT.match(what) or not _HAS_VERB.search(what):
         return None
     if text[start:stop].rstrip().endswith("?") and "you" not in match.group().lower():
         return None
-    return match.end(), end
+    return match.end(), match.end() + len(what)
 
 
 def is_private(text: str) -> bool:
@@ -74,7 +74,7 @@ def read_correction(sentence: str) -> Found | None:
     match = _CORRECTION.match(sentence)
     if match is None:
         return None
-    new, old = objects.any_thing(match.group("new"), False), objects.any_thing(match.group("old"), False)
+    new, old = any_thing(Rest(match.group("new"))), any_thing(Rest(match.group("old")))
     return Found(INSTEAD_OF + entity_key(old[0]), new[0]) if new and old else None
 
 

@@ -1,9 +1,9 @@
-"""What a clause says of its subject, up to the verb: tense, negation, "used to", "no longer"; None if it only supposes."""
+"""What a clause says of its subject up to the verb, with tense, negation, "used to" and "no longer"."""
 
 from typing import Literal, NamedTuple
 
 from context0.memory.rules.fact_clauses import Tokens
-from context0.memory.rules.fact_patterns import VERBS
+from context0.memory.rules.fact_patterns import VERBS, Form
 from context0.memory.rules.fact_words import ADVERBS
 from context0.memory.rules.word_set import word_set
 
@@ -84,9 +84,7 @@ class _Reader:
     def _auxiliary(self, word: str) -> bool:
         """Step over an auxiliary; False if `word` is the verb itself."""
         following = self._next()
-        if word == "no" and following == "longer":
-            self.over, self.at = True, self.at + 2
-        elif word == "used" and following == "to":
+        if (word == "no" and following == "longer") or (word == "used" and following == "to"):
             self.over, self.at = True, self.at + 2
         elif word in ("ca", "can"):
             self.able, self.at = True, self.at + 1
@@ -137,17 +135,26 @@ class _Reader:
             self._step_over_adverbs()
             return self._found("be")
         if word in _HAVE or word == "had":
-            following = self._next()
-            if following == "to" or (word == "had" and self._is_participle(following)):
-                return None
-            if following == "got" and word != "had":
-                self.at += 1
-            elif word == "had" and self.tense != "perfect":
-                self.tense = "past"
-            return self._found("have")
-        if word not in VERBS:
-            return self._bare(word)
-        verb, form = VERBS[word]
+            return self._having(word)
+        if word in VERBS:
+            return self._acting(*VERBS[word])
+        if self.before is None or self.before.verb != "be":
+            return None
+        self.tense = self.before.tense  # "… and allergic to nuts" goes on from an "am" that is not repeated
+        self.at -= 1
+        return self._found("be")
+
+    def _having(self, word: str) -> Predicate | None:
+        following = self._next()
+        if following == "to" or (word == "had" and self._is_participle(following)):
+            return None
+        if following == "got" and word != "had":
+            self.at += 1
+        elif word == "had" and self.tense != "perfect":
+            self.tense = "past"
+        return self._found("have")
+
+    def _acting(self, verb: str, form: Form) -> Predicate | None:
         following = self._next()
         if form == "ing" and self.tense not in ("progressive", "perfect") and not self.over and not self.begun:
             return None
@@ -155,16 +162,10 @@ class _Reader:
             self.tense = "past"
         if following in VERBS and VERBS[following][1] == "ing":
             return self._gerund(verb)
-        if verb == "stand":
-            return self._stood()
-        return self._found(verb)
-
-    def _bare(self, word: str) -> Predicate | None:
-        """ "… and allergic to nuts" goes on from a "be" that is not repeated."""
-        return None
+        return self._stood() if verb == "stand" else self._found(verb)
 
     def _gerund(self, verb: str) -> Predicate | None:
-        """ "stopped playing", "started working": the verb behind says what."""
+        """Read "stopped playing" and "started working": the verb behind says what."""
         if verb in _STOPPING:
             self.over = True
         elif verb in _GERUNDS_STARTED:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_attributes import read_inverse, read_named
 from context0.memory.rules.fact_clauses import Clause
+from context0.memory.rules.fact_cuts import Rest
 from context0.memory.rules.fact_patterns import Rule, rules_for
 from context0.memory.rules.fact_predicates import Predicate, read_predicate
 from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.fact_subjects import Subject, names_beside_roles, read_subject
 from context0.memory.rules.fact_times import beginning, day_of_year, ending, standing_since, year_of_birth
-from context0.memory.rules.relation_kinds import ANYTHING, EATS, HAS_PET, OPPOSITES, RELATED_TO, kind_of
 from context0.memory.rules.names import entity_key
+from context0.memory.rules.relation_kinds import ANYTHING, EATS, HAS_PET, OPPOSITES, RELATED_TO, kind_of
 from context0.memory.rules.word_set import word_set
 
 _REPORTING = word_set("says said mentions mentioned told tells")
@@ -125,7 +126,7 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
         lasting=predicate.tense != "perfect" or _LASTING.search(rest) is not None,
     )
     for rule in rules_for(predicate.verb, rest):
-        for found in rule.read(rest, loose=context.loose):
+        for found in rule.read(Rest(rest, context.loose)):
             settled = _settled(found, rule, told)
             if settled is None or (found.relation == "name" and key != context.speaker):
                 continue
@@ -134,7 +135,7 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
                 continue
             yield plain_fact(key, settled, clause.span, since)
             if not predicate.denied and found.relation in _CORRECTABLE and (tail := _NOT_TAIL.search(rest)):
-                for other in rule.find(tail.group("object"), context.loose):
+                for other in rule.find(Rest(tail.group("object"), context.loose)):
                     if other.relation == found.relation:
                         yield plain_fact(key, other._replace(denied=True), clause.span, None)
 

@@ -8,9 +8,9 @@ from context0.memory.rules.fact_clauses import (
     MAX_SENTENCE_CHARACTERS,
     Clause,
     Mood,
+    Tokens,
     clauses_of,
     sentences_of,
-    Tokens,
 )
 from context0.memory.rules.fact_patterns import VERBS
 from context0.memory.rules.fact_phrases import (
@@ -24,13 +24,12 @@ from context0.memory.rules.fact_readers import Found
 from context0.memory.rules.fact_reading import NOTHING, Context, Read, plain_fact, read_clause
 from context0.memory.rules.word_set import word_set
 
-
 FACT_WORDS = frozenset(VERBS) | REMEMBER_WORDS | word_set("am is are was were 'm 's 're call calls meant said my our")
 """One of these is in every sentence that holds a fact."""
 
 
 class Scanned(NamedTuple):
-    """A clause or, where a phrase takes it whole, a sentence: its words, its text if wanted, how it is meant, and its facts."""
+    """A clause, or a sentence that a phrase takes whole: its words, its text if wanted, its mood and its facts."""
 
     words: list[str]
     text: str

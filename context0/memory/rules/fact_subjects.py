@@ -1,4 +1,4 @@
-"""Of whom or what a clause speaks: the speaker, a named person, "my sister", "my dog's name", "Ben's favourite band"."""
+"""Of whom or what a clause speaks: the speaker, "Ben", "my sister", "my dog's name", "Ben's favourite band"."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -23,6 +23,9 @@ from context0.memory.rules.word_set import word_set
 _FAVOURITES = word_set("favourite favorite fav fave favourites favorites")
 _VAGUE_FAVOURITES = word_set("part moment memory thing bit scene line quote one ones aspect place way time")
 _TAILS_OF_THINGS = (["right", "now"], ["so", "far"], ["of", "all", "time"], ["ever"], ["currently"], ["these", "days"])
+_PRONOUNS = frozenset({"i", "we", "he", "she"})
+_OF_SPEAKER = frozenset({"i", "we", "my", "our"})
+_POSSESSIVES = frozenset({"my", "our", "his", "her"})
 _BY_ROLE = word_set("mum mom mommy mummy mama dad daddy papa grandma grandpa granny nana")
 _SPELLINGS = {"color": "colour", "flavor": "flavour", "film": "movie"}
 _ATTRIBUTES = {
@@ -95,24 +98,17 @@ def read_subject(clause: Clause, *, speaker: str, last: str) -> Subject | None:
     if at == stop:
         return None
     word = words[at]
-    if word in ("i", "we"):
-        return Subject(key=speaker, stop=at + 1)
-    if word in ("he", "she"):
-        return Subject(key=last, stop=at + 1) if last else None
-    if word == "one" and words[at + 1 : at + 3] == ["of", "my"]:
+    owner = speaker if word in _OF_SPEAKER else last
+    if word in _PRONOUNS:
+        return Subject(key=owner, stop=at + 1) if owner else None
+    if word in _POSSESSIVES:
+        return _noun_phrase(tokens, at + 1, stop, owner) if owner else None
+    if word in _BY_ROLE or (word in ("name", "nickname") and words[at + 1 : at + 2] == ["'s"]):
+        return _noun_phrase(tokens, at, stop, speaker)
+    if words[at : at + 3] == ["one", "of", "my"]:
         favourite = _noun_phrase(tokens, at + 3, stop, speaker)
         return favourite._replace(one_of=True) if favourite else None
-    if word in ("my", "our"):
-        return _noun_phrase(tokens, at + 1, stop, speaker)
-    if word in ("his", "her"):
-        return _noun_phrase(tokens, at + 1, stop, last) if last else None
-    if word in _BY_ROLE:
-        return _noun_phrase(tokens, at, stop, speaker)
-    if word in ("name", "nickname") and words[at + 1 : at + 2] == ["'s"]:
-        return _noun_phrase(tokens, at, stop, speaker)
-    if word in _FRONTS:
-        return _behind_front(words, at, stop, speaker)
-    return _named(tokens, at, stop)
+    return _behind_front(words, at, stop, speaker) if word in _FRONTS else _named(tokens, at, stop)
 
 
 def read_owned(tokens: Tokens, at: int, stop: int, owner: str) -> Subject | None:
@@ -214,7 +210,12 @@ def _possessive(tokens: Tokens, subject: Subject, stop: int, depth: int) -> Subj
 def _favourite(words: list[str], at: int, stop: int, owner: str) -> Subject | None:
     """Read the thing behind "favourite", up to the verb."""
     end = at
-    while end < stop and end - at <= _LONGEST_THING + _LONGEST_TAIL and words[end] not in _COPULA and words[end] not in (",", ":"):
+    while (
+        end < stop
+        and end - at <= _LONGEST_THING + _LONGEST_TAIL
+        and words[end] not in _COPULA
+        and words[end] not in (",", ":")
+    ):
         end += 1
     thing = words[at:end]
     for tail in _TAILS_OF_THINGS:

@@ -14,7 +14,7 @@ _FOR = re.compile(
     r"(\d{1,3}|[a-z]+)( of)? (days?|weeks?|months?|years?|decades?)\b",
     re.IGNORECASE,
 )
-_MONTH_NAMES: Final = MappingProxyType({number: name.capitalize() for name, number in reversed(MONTHS.items())})
+_MONTH_NAMES: Final = MappingProxyType({number: name.capitalize() for name, number in reversed(tuple(MONTHS.items()))})
 
 
 def beginning(text: str, reference: datetime) -> datetime | None:

@@ -60,7 +60,6 @@ labradoodle greyhound dalmatian rottweiler
         ),
         **dict.fromkeys(("kitten", "kitty", "tomcat", "tabby"), "cat"),
         "bunny": "rabbit",
-        "pig": "guinea pig",  # only with "guinea" before it
     }
 )
 PLURAL_PETS = MappingProxyType(
@@ -189,8 +188,10 @@ NUMBERS = MappingProxyType(
     {
         word: number
         for number, word in enumerate(
-            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-            " eighteen nineteen twenty".split(),
+            (
+                *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+                *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+            ),
             start=1,
         )
     }

@@ -18,9 +18,9 @@ from context0.memory.rules.names import entity_key
 from context0.memory.rules.relation_kinds import (
     ANYTHING,
     BONDS,
-    HAS_PET,
     INSTEAD_OF,
     OPPOSITES,
+    PETS_AT_ALL,
     RELATED_TO,
     UNCHANGING,
     kind_of,
@@ -51,13 +51,16 @@ class Validity(NamedTuple):
     invalid_at: datetime | None
 
 
-def closes(new: Fact, old: Fact | Relation, *, old_at: datetime | None = None) -> Verdict:
+def closes(
+    new: Fact, old: Fact | Relation, *, at: datetime | None = None, old_at: datetime | None = None
+) -> Verdict:
     """Return what `new`, said later, does to `old`.
 
     closes: the world has changed, `old` held until `new.valid_from`, or until `new` was said.  repeats: nothing new.
     contradicts: `new` denies what `old` says, or the other way round, or gives another value to what never changes;
     the newer word holds, so the caller ends `old` as well, and may ask.  independent: both hold.
-    old_at: when `old` was said; of a Relation it is known.
+    at, old_at: when each was said, if known; of a Relation it is. Without `at` a plan of the past ("I'm moving in
+    August") counts as begun.
     """
     if isinstance(old, Relation):
         old_at = old.created_at if old_at is None else old_at
@@ -71,7 +74,7 @@ def closes(new: Fact, old: Fact | Relation, *, old_at: datetime | None = None) -
         return "closes" if _ends(new, old, old_at) else "independent"
     if new.negated or old.negated:
         return _weigh_denial(new, old)
-    return _weigh_values(new, old)
+    return _weigh_values(new, old, new.valid_from or at)
 
 
 def _ends(new: Fact, old: Fact, old_at: datetime | None) -> bool:
@@ -96,8 +99,8 @@ def _weigh_denial(new: Fact, old: Fact) -> Verdict:
     return "repeats" if _same_object(new, old) else "independent"
 
 
-def _weigh_values(new: Fact, old: Fact) -> Verdict:
-    """Weigh two facts that both are said to hold."""
+def _weigh_values(new: Fact, old: Fact, since: datetime | None) -> Verdict:
+    """Weigh two facts that both are said to hold, `new` since `since`."""
     if _same_object(new, old):
         if new.relation == old.relation:
             return "closes" if len(_fold(new.object)) > len(_fold(old.object)) else "repeats"
@@ -106,21 +109,21 @@ def _weigh_values(new: Fact, old: Fact) -> Verdict:
         if _bond(new) and _bond(old):
             return "closes" if _bond(new) > _bond(old) else "repeats"
         return "independent"
-    if new.relation != old.relation or "multi" in (new.kind, old.kind) or _is_older_news(new, old):
+    if new.relation != old.relation or "multi" in (new.kind, old.kind) or _is_older_news(since, old):
         return "independent"
     return "contradicts" if new.relation in UNCHANGING else "closes"
 
 
-def _is_older_news(new: Fact, old: Fact) -> bool:
-    """Tell whether `new` was said later but held earlier: "I moved to Graz in 2015" behind "… to Munich in 2021"."""
-    return new.valid_from is not None and old.valid_from is not None and new.valid_from < old.valid_from
+def _is_older_news(since: datetime | None, old: Fact) -> bool:
+    """Tell whether what was said later held earlier: "I moved to Graz in 2015" behind "… to Munich in 2021"."""
+    return since is not None and old.valid_from is not None and since < old.valid_from
 
 
 def _same_relation(new: Fact, old: Fact) -> bool:
     if new.relation == old.relation:
         return True
-    every_pet = HAS_PET.rstrip(":")
-    return every_pet in (new.relation, old.relation) and new.relation.startswith(every_pet) == old.relation.startswith(every_pet)
+    either = new.relation, old.relation
+    return PETS_AT_ALL in either and all(name.startswith(PETS_AT_ALL) for name in either)
 
 
 def _bond(fact: Fact) -> int:
@@ -163,14 +166,16 @@ class _Known:
         self.fact, self.at, self.valid_from, self.invalid_at = fact, at, valid_from, invalid_at
 
     def close(self, moment: datetime, said_at: datetime) -> None:
-        """End it at `moment`, or where that lies before its beginning, when that was said."""
-        self.invalid_at = moment if self.valid_from is None or moment > self.valid_from else said_at
+        """End it at `moment`; where that lies before its beginning, when that was said, or before it began."""
+        if self.valid_from is not None and moment <= self.valid_from:
+            moment = max(said_at, self.valid_from)
+        self.invalid_at = moment
 
 
 def _add(known: list[_Known], fact: Fact, at: datetime) -> None:
     moment = fact.valid_from or at
     open_ones = [one for one in known if one.invalid_at is None or one.invalid_at > at]
-    verdicts = [(one, closes(fact, one.fact, old_at=one.at)) for one in open_ones]
+    verdicts = [(one, closes(fact, one.fact, at=at, old_at=one.at)) for one in open_ones]
     ended = [one for one, verdict in verdicts if verdict in ("closes", "contradicts")]
     if fact.relation.startswith(INSTEAD_OF):
         known += [_Known(replace(one.fact, object=fact.object), at, one.valid_from, None) for one in ended]
@@ -185,13 +190,13 @@ def _add(known: list[_Known], fact: Fact, at: datetime) -> None:
         return
     if any(verdict == "repeats" for _, verdict in verdicts):
         return
-    later = [one.valid_from for one, _ in verdicts if _holds_later(fact, one.fact) and one.valid_from is not None]
-    known.append(_Known(fact, at, moment, min(later, default=None)))
+    later = [one.fact.valid_from for one in open_ones if _follows(one.fact, fact, moment)]
+    known.append(_Known(fact, at, moment, min((since for since in later if since is not None), default=None)))
 
 
-def _holds_later(new: Fact, old: Fact) -> bool:
-    """Tell whether `old` followed `new`, so that `new` was over when it was said."""
-    return _is_older_news(new, old) and closes(old, new) == "closes"
+def _follows(old: Fact, new: Fact, since: datetime) -> bool:
+    """Tell whether `old`, though said first, came after `new` and ended it."""
+    return _is_older_news(since, old) and closes(old, new) == "closes"
 
 
 def _aware(moment: datetime) -> datetime:
