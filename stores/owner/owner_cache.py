@@ -58,6 +58,7 @@ class OwnerCache(Generic[I]):
         self._read_at: dict[Scope, float] = {}
         self._loading: dict[Scope, asyncio.Task[I]] = {}
         self._late: dict[Scope, list[IndexRow]] = {}
+        self._late_gone: dict[Scope, set[MemoryId]] = {}
         self._dropped: set[Scope] = set()
         self._sizes: dict[Scope, int] = {}
         self._total = 0
@@ -93,6 +94,8 @@ class OwnerCache(Generic[I]):
 
     def discard(self, scope: Scope, ids: Collection[MemoryId]) -> None:
         """Forget ids that turned out to be gone."""
+        if scope in self._loading:
+            self._late_gone.setdefault(scope, set()).update(ids)
         if scope in self._held:
             self._held[scope].discard(ids)
 
@@ -130,6 +133,7 @@ class OwnerCache(Generic[I]):
                 self._dropped.discard(scope)
                 index = await self._load(scope)
             index.apply(self._late.pop(scope, []))
+            index.discard(self._late_gone.pop(scope, ()))
             self._held[scope] = index
             self._held.move_to_end(scope)
             self._read_at[scope] = started
@@ -139,6 +143,7 @@ class OwnerCache(Generic[I]):
             return index
         finally:
             self._late.pop(scope, None)
+            self._late_gone.pop(scope, None)
             del self._loading[scope]
 
     async def _load(self, scope: Scope) -> I:

@@ -89,6 +89,7 @@ class OwnerIndex:
         self._previous, self._following, self._arrival = Column(np.int32), Column(np.int32), Column(np.int64)
         self._traits = Column(np.int32)
         self._last_of_session: dict[int, int] = {}
+        self._snapshot: Snapshot | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -109,12 +110,17 @@ class OwnerIndex:
 
     def apply(self, rows: Sequence[IndexRow]) -> None:
         """Take over `rows` (live ones added or replaced, dead ones removed); a version already known has no effect."""
-        fresh = [row for row in rows if self._is_news(row)]
+        newest: dict[str, IndexRow] = {}
+        for row in rows:
+            known = newest.get(row.id)
+            if known is None or (row.version, not row.live) >= (known.version, not known.live):
+                newest[row.id] = row
+        fresh = [row for row in newest.values() if self._is_news(row)]
         if not fresh:
             return
         self.changed_ms = max(self.changed_ms, max(row.updated_ms for row in fresh))
         self.discard([MemoryId(row.id) for row in fresh])
-        living = list({row.id: row for row in fresh if row.live}.values())
+        living = [row for row in fresh if row.live]
         if living:
             self._append(living)
         for row in fresh:
@@ -122,17 +128,23 @@ class OwnerIndex:
 
     def discard(self, ids: Collection[MemoryId]) -> None:
         """Forget `ids`; unknown ones are fine."""
+        self._snapshot = None
         for row in self.points.remove(ids):
             self._unlink(row)
         for memory_id in ids:
             self._versions.pop(memory_id, None)
 
     def snapshot(self) -> Snapshot:
-        """Return views of the arrays as they are now. A few microseconds."""
+        """Return the arrays as they are now; what is later changed in place is copied, once after each change."""
+        if self._snapshot is None:
+            self._snapshot = self._new_snapshot()
+        return self._snapshot
+
+    def _new_snapshot(self) -> Snapshot:
         return Snapshot(
             ids=self.points.ids,
             row_of=self.points.row_of,
-            alive=self.points.alive,
+            alive=self.points.alive.copy(),
             complete=self.points.complete,
             matrix=self.points.matrix,
             terms=self._terms,
@@ -144,8 +156,8 @@ class OwnerIndex:
             speaker=self._speaker.view,
             memory_type=self._memory_type.view,
             traits=self._traits.view,
-            previous=self._previous.view,
-            following=self._following.view,
+            previous=self._previous.view.copy(),
+            following=self._following.view.copy(),
         )
 
     def rows_of(self, ids: Collection[MemoryId]) -> npt.NDArray[np.int64]:

@@ -249,7 +249,6 @@ async def test_an_owner_who_is_dropped_during_a_load_is_read_again(documents: Do
     assert known(await cache.get(ANNA)) == set()
 
 
-@pytest.mark.xfail(strict=True, reason="OwnerCache.discard is not remembered while the owner is being loaded")
 async def test_what_is_deleted_during_a_load_does_not_come_back(documents: Documents) -> None:
     given = build_many(3)
     await put(documents, *given)

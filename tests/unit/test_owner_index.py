@@ -180,7 +180,6 @@ def test_the_vector_of_a_version_that_had_none_is_taken_over() -> None:
     assert facts(index)["m1"]["likeness"] is not None, "a late row without the vector takes nothing away"
 
 
-@pytest.mark.xfail(strict=True, reason="OwnerIndex.apply: in one batch the last live row wins, not the newest")
 @pytest.mark.parametrize(
     "rows",
     [
@@ -249,7 +248,6 @@ def test_its_size_grows_with_its_rows() -> None:
     assert index.nbytes > before
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="OwnerIndex.snapshot shares `previous` and `following`")
 def test_a_snapshot_stays_as_it_is_while_the_index_grows() -> None:
     """A thread scores a snapshot of a large owner while the event loop takes over new memories."""
     index = OwnerIndex()

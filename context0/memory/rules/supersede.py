@@ -51,9 +51,7 @@ class Validity(NamedTuple):
     invalid_at: datetime | None
 
 
-def closes(
-    new: Fact, old: Fact | Relation, *, at: datetime | None = None, old_at: datetime | None = None
-) -> Verdict:
+def closes(new: Fact, old: Fact | Relation, *, at: datetime | None = None, old_at: datetime | None = None) -> Verdict:
     """Return what `new`, said later, does to `old`.
 
     closes: the world has changed, `old` held until `new.valid_from`, or until `new` was said.  repeats: nothing new.
@@ -109,7 +107,11 @@ def _weigh_values(new: Fact, old: Fact, since: datetime | None) -> Verdict:
         if _bond(new) and _bond(old):
             return "closes" if _bond(new) > _bond(old) else "repeats"
         return "independent"
-    if new.relation != old.relation or "multi" in (new.kind, old.kind) or _is_older_news(since, old):
+    if (
+        new.relation != old.relation
+        or "multi" in (new.kind, old.kind, kind_of(new.relation))
+        or _is_older_news(since, old)
+    ):
         return "independent"
     return "contradicts" if new.relation in UNCHANGING else "closes"
 
@@ -206,7 +208,8 @@ def _aware(moment: datetime) -> datetime:
 def edge_of(fact: Fact, *, created_at: datetime) -> Relation:
     """Return the edge that keeps `fact`: its target is the object's key, and its name says what is denied or beside.
 
-    An end becomes an edge that is over.
+    One that begins when it was said, for want of a date, has `valid_from` equal to `created_at`. An end becomes an
+    edge that is over.
     """
     beside = _BESIDE if fact.kind == "multi" and kind_of(fact.relation) == "single" else ""
     since = fact.valid_from or created_at
@@ -232,5 +235,5 @@ def fact_of(edge: Relation) -> Fact:
         text_span=(0, 0),
         negated=name != edge.relation,
         ended=edge.invalid_at is not None,
-        valid_from=edge.invalid_at if edge.invalid_at is not None else edge.valid_from,
+        valid_from=edge.invalid_at or (None if edge.valid_from == edge.created_at else edge.valid_from),
     )
