@@ -126,11 +126,17 @@ def items_of(text: str) -> list[str]:
         text = _PAIRS.sub(lambda pair: pair.group().replace(" ", "\0"), text)
     parts = [part.replace("\0", " ") for part in _JOINED.split(text, MAX_ITEMS)][:MAX_ITEMS]
     if len(parts) > 1 and not _JOINT.search(text):
-        is_adjective = " " not in parts[0].strip() and " " in parts[1].strip()  # "simple, small parts"
-        return [] if is_adjective else parts[:1]
+        return [] if _is_adjective(parts[0].split(), parts[1].split()) else parts[:1]
     if len(parts) == 2 and _PREPOSITION.search(parts[0]) and not parts[1].split(" ")[0].endswith("ing"):
         return [text.replace("\0", " ")]
     return parts
+
+
+def _is_adjective(first: list[str], second: list[str]) -> bool:
+    """Tell the head of "simple, small parts" and of "making a safe, open place" from a thing and a remark."""
+    if len(second) <= 1:
+        return False
+    return len(first) == 1 or (len(first) > 2 and first[-2].lower() in ("a", "an", "the"))
 
 
 def without_time(text: str) -> str:

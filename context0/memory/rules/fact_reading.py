@@ -24,6 +24,7 @@ _PRONOUNS = word_set("he she they")
 _NO_MORE = re.compile(r"\b(?:anymore|any more|any longer)\b", re.IGNORECASE)
 _BESIDE = re.compile(r"\b(?:too|as well|part-time|on the side|(?:on|at) weekends|in the evenings)\b", re.IGNORECASE)
 _NOT_TAIL = re.compile(r",?\s(?:and |but )?not (?:(?:in|at|as|for|a|an|to) )*(?P<object>[^,.;!?]+)", re.IGNORECASE)
+_EARNING = frozenset({"work", "be", "start", "get"})
 _PARTING = frozenset({"break", "divorce"})
 _LASTING = re.compile(r"\b(?:since|for|life|always)\b", re.IGNORECASE)
 _EXPERIENCES = word_set("lives_in works_at works_as studies studies_at")
@@ -121,8 +122,8 @@ def _predicated(clause: Clause, context: Context, key: str, predicate: Predicate
         yield from _born(clause, context, key, rest)
     told = _Told(
         predicate,
-        no_more=_NO_MORE.search(rest) is not None,
-        beside=predicate.also or _BESIDE.search(rest) is not None,
+        no_more="any" in rest and _NO_MORE.search(rest) is not None,
+        beside=predicate.also or (predicate.verb in _EARNING and _BESIDE.search(rest) is not None),
         lasting=predicate.tense != "perfect" or _LASTING.search(rest) is not None,
     )
     for rule in rules_for(predicate.verb, rest):
