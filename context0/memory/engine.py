@@ -49,7 +49,6 @@ from context0.memory.writing import (
     draft_memory,
     same_content_key,
     to_document,
-    to_index_row,
 )
 from context0.settings import Settings
 from stores.cursors import CursorCodec, CursorContext
@@ -373,7 +372,7 @@ class MemoryEngine:
 
     def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory, and the background, know what was written."""
-        self._indexer.follow(scope, [to_index_row(document) for document in documents])
+        self._indexer.follow(scope, documents)
         if any(document.memory.index.state == "pending" for document in documents):
             self._indexer.wake()
 

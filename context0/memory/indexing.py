@@ -20,7 +20,7 @@ from context0.memory.writing import to_document, to_index_row
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import IndexMark, IndexRow, Memory, MemoryId, PendingWork, Point, Scope
+from stores.records import Document, IndexMark, IndexRow, Memory, MemoryId, PendingWork, Point, Scope
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,9 @@ _LONGEST_WAIT: Final = timedelta(minutes=10)
 
 @runtime_checkable
 class Follower(Protocol):
-    """Vectors in memory, made from the documents: told what was written here, they are not behind."""
+    """An index in memory, made from the documents: told what was written here, it is not behind."""
+
+    def follows(self, scope: Scope) -> bool: ...
 
     def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None: ...
 
@@ -64,11 +66,14 @@ class Indexer:
     def wake(self) -> None:
         self._woken.set()
 
-    def follow(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
-        """Let the indexes in memory know what this process has just written."""
-        self._indexes.apply(scope, rows)
-        if isinstance(self._vectors, Follower):
-            self._vectors.apply(scope, rows)
+    def follow(self, scope: Scope, documents: Sequence[Document]) -> None:
+        """Let the indexes in memory that hold the owner know what this process has just written."""
+        candidates = (self._indexes, self._vectors)
+        followers = [one for one in candidates if isinstance(one, Follower) and one.follows(scope)]
+        if followers:
+            rows = [to_index_row(document) for document in documents]
+            for follower in followers:
+                follower.apply(scope, rows)
 
     async def run(self, interval_s: float) -> None:
         """Work until cancelled. A failure is logged, and the work stays due."""
@@ -165,7 +170,7 @@ class Indexer:
             for item in items
         ]
         taken = await self._documents.mark(marks, scope=scope)
-        self.follow(scope, [to_index_row(document) for document in documents])
+        self.follow(scope, documents)
         if taken < len(marks):
             await self._undo_for_gone(scope, [item.id for item in items])
 

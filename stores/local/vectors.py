@@ -112,6 +112,10 @@ class LocalVectors:
     async def count(self, scope: Scope) -> int:
         return len(await self._owners.get(scope))
 
+    def follows(self, scope: Scope) -> bool:
+        """Say whether the owner is loaded or being loaded."""
+        return self._owners.follows(scope)
+
     def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
         """Take over rows that this process has just written, where the owner is loaded."""
         self._owners.apply(scope, rows)

@@ -85,6 +85,10 @@ class OwnerCache(Generic[I]):
         """Return the owner's index if it is loaded, as fresh as it is."""
         return self._held.get(scope)
 
+    def follows(self, scope: Scope) -> bool:
+        """Say whether the owner is loaded or being loaded, so that changes have to be handed in."""
+        return scope in self._held or scope in self._loading
+
     def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
         """Take over rows that this process has just written."""
         if scope in self._loading:

@@ -136,7 +136,7 @@ def _is_adjective(first: list[str], second: list[str]) -> bool:
     """Tell the head of "simple, small parts" and of "making a safe, open place" from a thing and a remark."""
     if len(second) <= 1:
         return False
-    return len(first) == 1 or (len(first) > 2 and first[-2].lower() in ("a", "an", "the"))
+    return len(first) == 1 or (len(first) > 2 and first[-2].lower() in ("a", "an"))
 
 
 def without_time(text: str) -> str:

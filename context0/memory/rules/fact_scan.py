@@ -56,8 +56,9 @@ def scan_text(own: str, context: Context, *, all_clauses: bool) -> Iterator[Scan
             yield whole
             continue
         for clause in clauses_of(tokens):
-            before = _read(clause, context, before) if clause.mood == "states" else NOTHING
             words = tokens.words[clause.start : clause.stop]
+            states = clause.mood == "states" and (clause.bare or not FACT_WORDS.isdisjoint(words))
+            before = _read(clause, context, before) if states else NOTHING
             said = tokens.raw(clause.start, clause.stop) if all_clauses else ""
             yield Scanned(words, said, clause.mood, before.facts)
 

@@ -116,7 +116,6 @@ footbag frisbee futsal go golf handball hockey kickball lacrosse netball padel p
 quidditch rounders rugby scrabble shinty shogi snooker soccer softball squash tennis volleyball backgammon checkers
 draughts dominoes mahjong solitaire sudoku dnd
 """)
-PLAYED_BEFORE = word_set("table electric acoustic water beach field ice double french bass upright steel video board")
 
 # --- what is worth owning
 OWNED = word_set("""

@@ -1,11 +1,13 @@
 """Facts in a text by rules, and whether the rules are enough for it: no LLM, linear in the text."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.fact_clauses import sentences_of
 from context0.memory.rules.fact_frames import frame_start, is_pretence, is_sarcastic, own_words
+from context0.memory.rules.fact_phrases import is_private
 from context0.memory.rules.fact_reading import Context
 from context0.memory.rules.fact_scan import scan_text
 from context0.memory.rules.fact_talk import is_empty_talk
@@ -21,6 +23,7 @@ SELF: Final = "self"
 """The subject of what is said when no speaker is named: the owner."""
 MAX_FACTS: Final = 32
 
+_NUMBER_OR_ADDRESS = re.compile(r"[\d@]")
 _ANY_TIME = datetime(2001, 6, 13, tzinfo=UTC)
 _MAX_READ_WORDS = 14  # of a clause with a fact; what is longer says more than the fact
 _MOST_UNREAD = 0.25  # of the words that tell something
@@ -75,6 +78,8 @@ def extract_facts(text: str, *, speaker: str | None, reference: datetime) -> tup
     found: dict[tuple[object, ...], Fact] = {}
     for scanned in scan_text(own, context, all_clauses=False):
         for fact in scanned.facts:
+            if _NUMBER_OR_ADDRESS.search(fact.object) and is_private(fact.object):
+                continue
             found.setdefault((fact.subject, fact.relation, entity_key(fact.object), fact.negated, fact.ended), fact)
         if len(found) >= MAX_FACTS:
             break
