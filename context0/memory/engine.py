@@ -378,14 +378,15 @@ class MemoryEngine:
 
     def _continued(self, request: SearchRequest, cursor: str, context: CursorContext) -> SearchRequest:
         keyset = self._cursors.decode(cursor, context, now=self._parts.clock.now())
-        score, last_id, reference_s = keyset
-        return replace(request, after=(score, last_id), reference_time=datetime.fromtimestamp(reference_s, UTC))
+        score, last_id, reference_s, hits = keyset
+        moment = datetime.fromtimestamp(reference_s, UTC)
+        return replace(request, after=(score, last_id), reference_time=moment, hits=hits)
 
     def _next_cursor(self, request: SearchRequest, ranking: Ranking, context: CursorContext) -> str | None:
         if not ranking.more:
             return None
         last = ranking.found[-1]
-        keyset = [last.score, last.memory.id, request.reference_time.timestamp()]
+        keyset = [last.score, last.memory.id, request.reference_time.timestamp(), request.hits]
         return self._cursors.encode(keyset, context, now=self._parts.clock.now())
 
 

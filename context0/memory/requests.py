@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -23,6 +23,9 @@ from context0.memory.inputs import (
 from context0.memory.query import SearchRequest
 from stores.filters import And, Compare, Filter, parse_filter
 from stores.records import MemoryType, TimeWindow
+
+_LEAST_HITS: Final = 200
+_MOST_HITS: Final = 1_000
 
 
 def to_search_request(
@@ -46,6 +49,7 @@ def to_search_request(
         min_relevance=None if options.get("min_relevance") is None else _relevance(options["min_relevance"]),
         why_not=check_ids(options.get("why_not") or ()),
         explain=bool(options.get("explain", False)),
+        hits=min(_MOST_HITS, max(_LEAST_HITS, 4 * limit)),
     )
 
 

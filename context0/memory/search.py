@@ -35,8 +35,6 @@ from stores.records import Hit, Memory, MemoryId, Scope
 
 _INLINE_BYTES: Final = 16 << 20
 """Up to this size of an owner's matrix scoring takes less than about a millisecond, and stays on the event loop."""
-_STORE_HITS: Final = 1_000
-"""From each arm of a store; the same for every page, since scores of different candidates cannot be compared."""
 _SPARE: Final = 1
 """Candidates fetched beyond the limit: they tell whether there is more, and replace one that has gone."""
 _MORE: Final = 8
@@ -254,7 +252,7 @@ class Searcher:
         self, query: Query, arms: Mapping[ArmName, Strategy[Any]], progress: Progress, deadline: float
     ) -> Candidates:
         async def ask(strategy: Strategy[Any]) -> list[Hit]:
-            return await strategy.search(query, await strategy.prepare(query), _STORE_HITS)
+            return await strategy.search(query, await strategy.prepare(query), query.request.hits)
 
         hits = await self._each(arms, ask, progress, deadline)
         ids = list(dict.fromkeys(hit.id for found in hits.values() for hit in found))
