@@ -22,8 +22,8 @@ class SearchRequest:
     """A checked search. `limit`: 1..1,000 memories; `deadline_s`: for all of it.
 
     arms_only: the caller chose the arms, so nothing else speaks for a memory. min_relevance: below it nothing is found;
-    None is the default for the size of the memory. hits: how many a store's own arm is asked for; every page of a search
-    asks for the same, since scores among other candidates are other scores.
+    None is the default for the size of the memory. hits: how many each of the stores' own arms is asked for; the same
+    for every page of a search, since scores among other candidates are other scores.
     """
 
     text: str

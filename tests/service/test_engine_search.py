@@ -14,7 +14,7 @@ from stores.filters import OPERATORS, matches, parse_filter
 from stores.records import Memory
 from stores.reference.vectors import ReferenceVectors
 from tests.contracts.builders import NOW
-from tests.engine_bench import REGIMES, EngineBench, contents, count_of, many, open_bench
+from tests.engine_bench import REGIMES, EngineBench, Faulty, contents, count_of, many, open_bench
 
 CITIES: Final = ("Munich", "Graz", "Linz", None)
 NARROWINGS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -109,6 +109,16 @@ async def test_a_remote_vector_store_is_told_of_the_narrowing_too(regime: str, t
         for name, narrowing in NARROWINGS.items():
             found = await engine.search("bread", user_id="anna", limit=1, strategies=["semantic"], **narrowing)
             assert contents(found) == [f"of butter, milk, salt, {name} and bread"]
+
+
+@pytest.mark.xfail(strict=True, reason="SemanticStrategy.search: `prepared.hits or` asks again when nothing was found")
+async def test_a_remote_vector_store_is_asked_once_though_it_finds_nothing(tmp_path: Path) -> None:
+    """C4"""
+    async with open_bench("reference", tmp_path) as bench:
+        vectors = Faulty(ReferenceVectors())
+        engine = bench.engine(vectors=vectors, owner_index_max_memories=0)
+        await engine.search("bread", user_id="anna")
+        assert vectors.calls["query"] == 1
 
 
 async def test_a_search_that_nothing_passes_is_empty_and_not_degraded(searching: MemoryEngine) -> None:
