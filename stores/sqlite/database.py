@@ -58,7 +58,7 @@ class SqliteDatabase:
         except (apsw.Error, OSError) as exc:
             await self.aclose()
             raise translate(exc, self.path) from exc
-        except StoreError:
+        except BaseException:  # refused, or given up half-way: the next attempt starts from nothing
             await self.aclose()
             raise
 

@@ -111,7 +111,6 @@ async def test_a_remote_vector_store_is_told_of_the_narrowing_too(regime: str, t
             assert contents(found) == [f"of butter, milk, salt, {name} and bread"]
 
 
-@pytest.mark.xfail(strict=True, reason="SemanticStrategy.search: `prepared.hits or` asks again when nothing was found")
 async def test_a_remote_vector_store_is_asked_once_though_it_finds_nothing(tmp_path: Path) -> None:
     """C4"""
     async with open_bench("reference", tmp_path) as bench:

@@ -130,7 +130,7 @@ def counted(postings: Any, term: int, row: int) -> float:
 
 
 @given(steps=STEPS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_after_any_changes_it_is_the_index_built_anew(steps: list[Any]) -> None:
     index, ledger = OwnerIndex(), Ledger()
     for batch in steps:
@@ -146,7 +146,7 @@ def test_after_any_changes_it_is_the_index_built_anew(steps: list[Any]) -> None:
 
 
 @given(steps=STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_neighbours_are_those_of_the_session_in_order_of_arrival(steps: list[Any]) -> None:
     index, ledger = OwnerIndex(), Ledger()
     for batch in steps:

@@ -50,7 +50,7 @@ class SemanticStrategy:
         return scores
 
     async def search(self, query: Query, prepared: Prepared, limit: int) -> list[Hit]:
-        return prepared.hits or await self._query(query, prepared.vector, limit)
+        return await self._query(query, prepared.vector, limit) if prepared.hits is None else prepared.hits
 
     async def _query(self, query: Query, vector: FloatVector, limit: int) -> list[Hit]:
         return await self._vectors.query(vector, scope=query.request.scope, limit=limit, among=query.among)
