@@ -12,7 +12,7 @@ from stores.records import Hit
 class EntityStrategy:
     """See `Strategy`. A memory that mentions a named entity scores 1 / log2(2 + how many do), summed over the entities.
 
-    One hop: the second one found nothing more on the development sets, and would cost another round trip.
+    One hop: a second one would cost another round trip, and what it would find has not been measured yet.
     """
 
     waits = False
