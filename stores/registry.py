@@ -18,7 +18,7 @@ class StoreOptions:
     slow_command_ms: int = 100
     pinecone_api_key: str = field(default="", repr=False)
     vector_max_bytes: int = 1 << 30
-    hnsw_from: int = 100_000
+    hnsw_from: int = 50_000
     staleness_s: float = 1.0
 
 

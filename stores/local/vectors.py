@@ -61,7 +61,7 @@ class LocalVectors:
         documents: DocumentStore,
         *,
         max_bytes: int = 1 << 30,
-        hnsw_from: int = 100_000,
+        hnsw_from: int = 50_000,
         staleness_s: float = 1.0,
     ) -> None:
         self._owners = OwnerCache(

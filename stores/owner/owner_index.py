@@ -75,8 +75,8 @@ class Lexicon:
 class OwnerIndex:
     """Built from the index rows of one owner and kept up to date by `apply`; threads read its snapshots only."""
 
-    def __init__(self, *, hnsw_from: int = 100_000) -> None:
-        self.points = VectorSet(hnsw_from=hnsw_from)
+    def __init__(self) -> None:
+        self.points = VectorSet()
         self.speakers = Lexicon()
         self.sessions = Lexicon()
         self.memory_types = Lexicon()

@@ -25,7 +25,7 @@ class VectorSet:
     scans only the rows added since it was built; a restricted search is always exact.
     """
 
-    def __init__(self, *, hnsw_from: int = 100_000) -> None:
+    def __init__(self, *, hnsw_from: int = 50_000) -> None:
         self.ids: list[MemoryId] = []
         self.row_of: dict[MemoryId, int] = {}
         self._alive = Column(np.bool_)
