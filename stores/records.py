@@ -20,6 +20,14 @@ IndexName = Literal["keyword", "graph"]
 Metadata = Mapping[str, Any]
 """JSON data that the caller attached; validated at the edge, kept as it is."""
 
+SessionId = NewType("SessionId", str)
+MessageId = NewType("MessageId", str)
+DecisionId = NewType("DecisionId", str)
+Role = Literal["user", "assistant"]
+MessageState = Literal["complete", "partial", "fallback"]
+"""partial: cut off while it was streamed. fallback: what was said in place of a model that could not answer."""
+DecisionState = Literal["pending", "kept_new", "kept_both", "undone"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
@@ -221,3 +229,54 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One conversation of an owner. Times are aware UTC in whole milliseconds.
+
+    next_seq: the number that the next message gets; numbers count from 1, and stay free where a turn was given up.
+    summary: what was said in the messages up to `summary_seq`. metadata: JSON data of the chat, such as its mode.
+    """
+
+    id: SessionId
+    created_at: datetime
+    updated_at: datetime
+    title: str = ""
+    next_seq: int = 1
+    summary: str = ""
+    summary_seq: int = 0
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a session. `seq` orders them; a question and its answer have two numbers in a row.
+
+    metadata: JSON data, such as the ids of the memories that an answer used.
+    """
+
+    id: MessageId
+    session_id: SessionId
+    seq: int
+    role: Role
+    content: str
+    created_at: datetime
+    state: MessageState = "complete"
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A contradiction between two memories that rules could not settle for certain: the owner is asked.
+
+    The newer one holds until then. reason: the stable name of what was met, such as "contradicts".
+    """
+
+    id: DecisionId
+    reason: str
+    new_id: MemoryId
+    old_id: MemoryId
+    created_at: datetime
+    state: DecisionState = "pending"
+    decided_at: datetime | None = None

@@ -100,7 +100,14 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[Sequence[str]] = (_VERSION_1,)
+_VERSION_2: Final = """
+ALTER TABLE memories ADD COLUMN valid_ms INTEGER;
+ALTER TABLE memories ADD COLUMN invalid_ms INTEGER;
+ALTER TABLE memories ADD COLUMN superseded_by TEXT;
+ALTER TABLE relations ADD COLUMN closed_by TEXT;
+"""
+
+MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2)
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

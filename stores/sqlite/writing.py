@@ -19,7 +19,7 @@ _BURY: Final = (
     " occurred_ms = NULL, event_ms = created_ms, expires_ms = NULL, generation = generation + 1,"
     " index_state = 'pending', attempts = 0, next_attempt_ms = 0 WHERE row = ?"
 )
-_INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
 
 
 def insert(documents: Sequence[Document], owner: str, now_ms: int, connection: apsw.Connection) -> list[Memory]:

@@ -9,11 +9,11 @@ from tests.architecture.source import Function, Module, is_within
 MAX_MODULE_LINES: Final = 400
 MAX_FUNCTION_LINES: Final = 60
 MAX_PARAMETERS: Final = 6
-LAYERS: Final = ("context0.memory", "context0.agents", "context0.chat", "context0.api")
+LAYERS: Final = ("context0.memory", "context0.context", "context0.agents", "context0.chat", "context0.api")
 """Each may import the ones before it, never one behind it."""
 BELOW_ALL_LAYERS: Final = (
     *("context0.clock", "context0.errors", "context0.settings", "context0.wire"),
-    *("context0.embeddings", "context0.llm", "context0.cache", "context0.observability"),
+    *("context0.embeddings", "context0.llm", "context0.privacy", "context0.cache", "context0.observability"),
 )
 BACKENDS: Final = ("reference", "sqlite", "mongo", "local", "pinecone", "redis")
 SEES_BACKENDS: Final = ("context0.runtime", "context0.cli")

@@ -1,0 +1,65 @@
+"""What agents exchange, and what each must do: one frozen turn, one deadline, one fallback."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, Self
+
+from stores.records import Message, Scope, Session, SessionId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from context0.context.operations import Operation
+    from context0.context.tiers import Tier
+    from context0.memory.results import SearchResult
+    from context0.privacy.report import PrivacyMode, PrivacyReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One turn of a chat, as far as it has come; each agent returns the next version of it.
+
+    text: the message as it may be kept and sent: masked in the mode `redact`. asked_at: what "yesterday" counts from.
+    project: whose context is used, beside the user's and the session's. history: the last messages of the session
+    before this turn, ascending. found: None where nothing was looked up.
+    failures: the agents that did not do their part, and why, by stable names: `degraded` of the reply.
+    """
+
+    id: str
+    scope: Scope
+    session_id: SessionId | None
+    text: str
+    asked_at: datetime
+    mode: "PrivacyMode" = "normal"
+    project: str | None = None
+    privacy: "PrivacyReport | None" = None
+    operation: "Operation" = "moderate"
+    tier: "Tier | None" = None
+    session: Session | None = None
+    history: tuple[Message, ...] = ()
+    found: "SearchResult | None" = None
+    answer: str = ""
+    failures: "Mapping[str, str]" = field(default_factory=dict)
+
+    def evolve(self, **changes: object) -> Self:
+        return replace(self, **changes)  # type: ignore[arg-type]  # the names are checked by dataclasses.replace
+
+    def failed(self, agent: str, reason: str) -> Self:
+        """Return the turn with one more agent that did not do its part."""
+        return replace(self, failures={**self.failures, agent: reason})
+
+
+class Agent(Protocol):
+    """One step of a turn. It keeps no state of a turn, so that many run at the same time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def deadline_s(self) -> float: ...
+
+    async def run(self, turn: Turn) -> Turn:
+        """Return the turn with this agent's part done. What it raises, or is late with, becomes `fallback`."""
+
+    def fallback(self, turn: Turn, reason: str) -> Turn:
+        """Return the turn without this agent's part, in the way that is safe for it. Pure; never raises."""

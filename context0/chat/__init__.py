@@ -1,0 +1,1 @@
+"""Conversations: one turn from message to events, its sessions and its persistence."""

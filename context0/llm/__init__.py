@@ -1,0 +1,1 @@
+"""Language models: one protocol, and one file for each provider."""

@@ -1,0 +1,1 @@
+"""What a message holds that must not be kept or sent: rules only, no model, no network."""
