@@ -28,7 +28,8 @@ def relevance(query: Query, arms: Mapping[ArmName, Scores], snapshot: Snapshot, 
         best += max(0.0, float(np.nan_to_num(arms["semantic"][allowed]).max()))
     if "keyword" in arms and allowed.any():
         rows = len(snapshot)
-        mass = sum(math.log1p((rows - n + 0.5) / (n + 0.5)) for n in map(snapshot.terms.frequency, query.terms))
+        frequencies = snapshot.terms.frequencies(query.terms)
+        mass = sum(math.log1p((rows - n + 0.5) / (n + 0.5)) for n in frequencies)
         best += float(np.nan_to_num(arms["keyword"][allowed]).max()) / max(mass, 1e-9)
     return best
 

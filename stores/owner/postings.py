@@ -5,7 +5,7 @@ BM25 as in Robertson & Zaragoza (2009), "The Probabilistic Relevance Framework",
 log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * length / mean length)).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ class Postings:
     """Immutable: adding rows returns a new index that shares the sealed part, so a thread may read the old one.
 
     Sealed: `keys` (sorted distinct terms), `starts` (len(keys) + 1 offsets), `rows` and `counts` (the postings).
-    Tail: terms added since, with their rows, unsorted; folded in when it exceeds an eighth of the sealed part.
+    Tail: terms added since, with their rows, sorted by both; folded in when it exceeds an eighth of the sealed part.
     lengths: terms in each row, shape (rows,).
     """
 
@@ -59,32 +59,34 @@ class Postings:
         sizes = np.fromiter((len(terms) // 4 for terms in terms_of_rows), np.int64, len(terms_of_rows))
         first = len(self.lengths)
         rows = np.repeat(np.arange(first, first + len(sizes), dtype=np.int32), sizes)
+        order = np.argsort(added, kind="stable")
+        added, rows = added[order], rows[order]
+        places = np.searchsorted(self.tail_terms, added, side="right")  # behind those of earlier rows
         grown = Postings(
             self.keys,
             self.starts,
             self.rows,
             self.counts,
-            np.concatenate([self.tail_terms, added]),
-            np.concatenate([self.tail_rows, rows]),
+            np.insert(self.tail_terms, places, added),
+            np.insert(self.tail_rows, places, rows),
             np.concatenate([self.lengths, sizes.astype(np.float32)]),
         )
         return grown._sealed() if len(grown.tail_terms) > max(_TAIL_TERMS, len(self.rows) // 8) else grown
 
-    def matches(self, term: int) -> tuple[Rows, Scores]:
-        """Return the rows that hold `term`, each once, and how often each holds it."""
-        at = int(np.searchsorted(self.keys, np.uint32(term)))
-        if at < len(self.keys) and self.keys[at] == term:
-            chunk = slice(self.starts[at], self.starts[at + 1])
+    def matches(self, terms: Sequence[int]) -> Iterator[tuple[Rows, Scores]]:
+        """Yield, for each distinct term that any row holds, its rows, each once, and how often each holds it."""
+        wanted = np.array(tuple(dict.fromkeys(terms)), np.uint32)
+        at, is_sealed = self._sealed_places(wanted)
+        late, late_ends = self._tail_places(wanted)
+        for place in np.flatnonzero(is_sealed | (late_ends > late)).tolist():
+            key = at[place]
+            chunk = slice(self.starts[key], self.starts[key + 1]) if is_sealed[place] else slice(0)
             rows, counts = self.rows[chunk], self.counts[chunk]
-        else:
-            rows, counts = self.rows[:0], self.counts[:0]
-        if len(self.tail_terms):
-            late = self.tail_rows[self.tail_terms == np.uint32(term)]
-            if len(late):
-                late_rows, late_counts = np.unique(late, return_counts=True)
+            if late_ends[place] > late[place]:
+                late_rows, late_counts = np.unique(self.tail_rows[late[place] : late_ends[place]], return_counts=True)
                 rows = np.concatenate([rows, late_rows])
                 counts = np.concatenate([counts, late_counts.astype(np.float32)])
-        return rows, counts
+            yield rows, counts
 
     def bm25(self, terms: Sequence[int], *, k1: float = K1, b: float = B) -> Scores:
         """Return one score a row, 0 where no term matches: float32, shape (rows,). Repeated query terms count once."""
@@ -92,18 +94,33 @@ class Postings:
         if not len(scores):
             return scores
         mean = max(float(self.lengths.mean()), 1.0)
-        for term in dict.fromkeys(terms):
-            rows, counts = self.matches(term)
-            if not len(rows):
-                continue
+        for rows, counts in self.matches(terms):
             idf = np.log1p((len(scores) - len(rows) + 0.5) / (len(rows) + 0.5))
             norm = k1 * (1 - b) + (k1 * b / mean) * self.lengths[rows]
             scores[rows] += np.float32(idf) * counts / (counts + norm)
         return scores
 
-    def frequency(self, term: int) -> int:
-        """Return how many rows, deleted ones included, hold `term`."""
-        return len(self.matches(term)[0])
+    def frequencies(self, terms: Sequence[int]) -> list[int]:
+        """Return how many rows, deleted ones included, hold each of `terms`, in order."""
+        wanted = np.array(terms, np.uint32)
+        at, is_sealed = self._sealed_places(wanted)
+        late, late_ends = self._tail_places(wanted)
+        counted = np.where(is_sealed, self.starts[np.minimum(at + 1, len(self.keys))] - self.starts[at], 0)
+        for place in np.flatnonzero(late_ends > late).tolist():
+            counted[place] += len(np.unique(self.tail_rows[late[place] : late_ends[place]]))
+        frequencies: list[int] = counted.tolist()
+        return frequencies
+
+    def _sealed_places(self, terms: Terms) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Return where each term would stand among the sealed keys, and whether it does."""
+        at = np.searchsorted(self.keys, terms)
+        if not len(self.keys):
+            return at, np.zeros(len(terms), np.bool_)
+        return at, self.keys[np.minimum(at, len(self.keys) - 1)] == terms
+
+    def _tail_places(self, terms: Terms) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return where each term begins and ends in the tail."""
+        return np.searchsorted(self.tail_terms, terms), np.searchsorted(self.tail_terms, terms, side="right")
 
     def _sealed(self) -> "Postings":
         old = np.repeat(self.keys, np.diff(self.starts))

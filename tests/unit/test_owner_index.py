@@ -125,8 +125,7 @@ def facts(index: OwnerIndex) -> dict[str, Any]:
 
 
 def counted(postings: Any, term: int, row: int) -> float:
-    rows, counts = postings.matches(term)
-    return float(counts[rows == row].sum())
+    return sum(float(counts[rows == row].sum()) for rows, counts in postings.matches([term]))
 
 
 @given(steps=STEPS)

@@ -73,17 +73,17 @@ def test_bm25_is_the_formula(shaped: Shape, batches: list[list[Row]], query: lis
 
 
 @all_shapes
-@given(batches=BATCHES, term=TERMS)
+@given(batches=BATCHES, terms=st.lists(TERMS, max_size=5))
 @settings(max_examples=60, deadline=None)
 def test_matches_are_the_rows_that_hold_a_term_each_once_with_its_count(
-    shaped: Shape, batches: list[list[Row]], term: int
+    shaped: Shape, batches: list[list[Row]], terms: list[int]
 ) -> None:
     index = built(shaped(batches))
     rows = [row for batch in shaped(batches) for row in batch]
-    found, counts = index.matches(term)
-    expected = {n: float(row.count(term)) for n, row in enumerate(rows) if term in row}
-    assert dict(zip(found.tolist(), counts.tolist(), strict=True)) == expected
-    assert len(found) == len(expected) == index.frequency(term)
+    found = [dict(zip(held.tolist(), counts.tolist(), strict=True)) for held, counts in index.matches(terms)]
+    expected = [{n: float(row.count(term)) for n, row in enumerate(rows) if term in row} for term in terms]
+    assert found == [held for term, held in dict(zip(terms, expected, strict=True)).items() if held]
+    assert index.frequencies(terms) == list(map(len, expected))
 
 
 @all_shapes

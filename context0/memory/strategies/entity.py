@@ -5,7 +5,6 @@ import numpy as np
 from context0.memory.query import Query
 from context0.memory.strategies.protocol import Scores, SearchStores
 from stores.owner.owner_index import Snapshot
-from stores.owner.postings import Postings
 from stores.records import Hit
 
 
@@ -28,17 +27,12 @@ class EntityStrategy:
 
     def score(self, query: Query, prepared: None, snapshot: Snapshot) -> Scores:  # noqa: ARG002
         scores = np.zeros(len(snapshot), np.float32)
-        for term in dict.fromkeys(query.entity_terms):
-            _add_mentions(scores, snapshot.entities, term, 1.0)
-        return np.where(scores > 0, scores, np.float32(np.nan))
+        for rows, _ in snapshot.entities.matches(query.entity_terms):
+            scores[rows] += np.float32(1 / np.log2(2 + len(rows)))
+        scores[scores == 0] = np.nan
+        return scores
 
     async def search(self, query: Query, prepared: None, limit: int) -> list[Hit]:  # noqa: ARG002
         return await self._graph.search(
             query.entities, scope=query.request.scope, hops=1, limit=limit, among=query.among
         )
-
-
-def _add_mentions(scores: Scores, mentions: Postings, term: int, weight: float) -> None:
-    rows, _ = mentions.matches(term)
-    if len(rows):
-        scores[rows] += np.float32(weight / np.log2(2 + len(rows)))

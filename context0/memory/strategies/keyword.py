@@ -24,7 +24,8 @@ class KeywordStrategy:
 
     def score(self, query: Query, prepared: None, snapshot: Snapshot) -> Scores:  # noqa: ARG002
         scores = snapshot.terms.bm25(query.terms)
-        return np.where(scores > 0, scores, np.float32(np.nan))
+        scores[scores == 0] = np.nan
+        return scores
 
     async def search(self, query: Query, prepared: None, limit: int) -> list[Hit]:  # noqa: ARG002
         return await self._documents.keyword(
