@@ -4,27 +4,31 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from context0.privacy.report import Finding, FindingKind
-from context0.privacy.secret_values import is_plain, is_uuid, looks_random, starts_with_placeholder
-from context0.privacy.secret_words import NAMES_OF_CODES, NAMES_OF_KEYS, NAMES_OF_PASSWORDS, ORDINARY_WORDS
+from context0.privacy.claimed_values import Claim, kind_of
+from context0.privacy.report import Finding
+from context0.privacy.secret_values import looks_random, starts_with_placeholder
+from context0.privacy.secret_words import NAMES_OF_CODES, NAMES_OF_KEYS, NAMES_OF_PASSWORDS
 
 _GATE: Final = re.compile(
     r"pass|pwd|kennwort|contraseña|clave|senha|wachtwoord|hasło|пароль|pin|cv[vc]|code|otp|token|secret|key|credential",
     re.IGNORECASE,
 )
 _SAID: Final = re.compile(
-    rf"(?<![^\W_])(?:(?P<password>{NAMES_OF_PASSWORDS})|(?P<digits>{NAMES_OF_CODES})|(?P<keyed>{NAMES_OF_KEYS})|(?P<key>key))(?![^\W_])(?!\])"
+    rf"(?<![^\W_])(?:(?P<password>{NAMES_OF_PASSWORDS})|(?P<code>{NAMES_OF_CODES})|(?P<keyed>{NAMES_OF_KEYS})|(?P<key>key))(?![^\W_])(?!\])"
     r"(?P<joined>(?P<filler>[\"'`]?(?:[ \t_][A-Za-z'’-]{1,20}){0,5}?[\"'`]?)"
     r"(?:[ \t]{0,3}(?P<mark>[:=]{1,2}>?|->|→)|[ \t](?P<verb>is|was|be|to|ist|war|lautet|est|es|é)(?=[ \t:]):?)"
     r"(?:[ \t]{1,2}(?:now|still|currently|just|set to))?[ \t]{0,4}(?:\n[ \t]{0,8})?|[ \t])"
-    r"(?:\"(?P<double>[^\"\n]{4,128})\"|'(?P<single>[^'\n]{4,128})'|[`“„](?P<tick>[^`”“\n]{4,128})[`”“]|[\"'`]?(?P<bare>[^\s\"'`“”,;&]{3,512}))",
+    r"(?:\"(?P<double>[^\"\n]{4,128})\"|'(?P<single>[^'\n]{4,128})'|[`“„](?P<tick>[^`”“\n]{4,128})[`”“]|[\"'`]?(?P<bare>[^\s\"'`“”,]{3,512}))",
     re.IGNORECASE,
 )
 _BEARER: Final = re.compile(r"\b(?:bearer|basic)[ \t]{1,3}([A-Za-z0-9._~+/-]{12,}+={0,2})", re.IGNORECASE)
-_TRAILING: Final = ".,;:!?)]}"
-_ORDINARY_ENDINGS: Final = ("ed", "ing", "able", "ible", "ive", "ly", "ous", "ful", "less", "ment", "tion")
-_MIN_PASSWORD: Final = 4
-_MIN_WORD: Final = 5
+_TRAILING: Final = ".,;:)]}"  # not "!" and "?": passwords often end so
+_NEXT_FIELD: Final = re.compile(r"[&;](?=[\w.-]{1,40}=)")  # name=value&name=value
+_USED_AS: Final = re.compile(
+    rf"(?<!\w)(?:use|used|using|take|set|with) (\S{{6,128}}) as (?:my|the|a|his|her|our|your)(?: [a-z]{{1,12}})?"
+    rf" (?:{NAMES_OF_PASSWORDS})",
+    re.IGNORECASE,
+)
 
 
 def find_assigned_secrets(text: str) -> Iterator[Finding]:
@@ -34,69 +38,40 @@ def find_assigned_secrets(text: str) -> Iterator[Finding]:
                 yield Finding(kind="token", span=match.span(1))
     if _GATE.search(text) is None:
         return
-    for match in _SAID.finditer(text):
-        if (finding := _read(text, match)) is not None:
-            yield finding
+    yield from _announced(text)
+    for match in _USED_AS.finditer(text):
+        if not match.group(1).isalpha() and not starts_with_placeholder(match.group(1)):
+            yield Finding(kind="password", span=match.span(1))
 
 
-def _read(text: str, match: re.Match[str]) -> Finding | None:
-    quoted = match.lastgroup != "bare"
-    name = match.lastgroup or "bare"
-    start = match.start(name)
-    value = match[name] if quoted else match[name].rstrip(_TRAILING)
-    if not value or starts_with_placeholder(value):
+def _announced(text: str) -> Iterator[Finding]:
+    """Yield the values that follow a name. What is no secret is read on, as it may hold the next name."""
+    place = 0
+    while (match := _SAID.search(text, place)) is not None:
+        claim = _claim(text, match)
+        kind = None if claim is None else kind_of(claim)
+        if claim is None or kind is None:
+            place = match.start("joined")
+            continue
+        place = match.start(match.lastgroup or "bare") + len(claim.value)
+        yield Finding(kind=kind, span=(place - len(claim.value), place))
+
+
+def _claim(text: str, match: re.Match[str]) -> Claim | None:
+    """Return what the match says, or None where the value was masked before."""
+    style = match.lastgroup or "bare"
+    value = match[style]
+    if starts_with_placeholder(value):
         return None
-    kind = _kind_of(text, match, value, quoted=quoted)
-    return None if kind is None else Finding(kind=kind, span=(start, start + len(value)))
-
-
-def _kind_of(text: str, match: re.Match[str], value: str, *, quoted: bool) -> FindingKind | None:
-    joined = bool(match["mark"] or match["verb"])
-    if match["digits"]:
-        return (
-            "password" if value.isdigit() and 3 <= len(value) <= 8 and (joined or len(value) >= _MIN_PASSWORD) else None
-        )
-    if match["password"]:
-        return "password" if _is_password(text, match, value, quoted=quoted) else None
-    if match["key"]:
-        random = looks_random(value, min_characters=16) and not is_uuid(value)
-        return "api_key" if random and (joined or not _is_hex(value)) else None
-    if looks_random(value, min_characters=8 if match["mark"] else 12):
-        return "token" if "token" in match["keyed"].lower() else "api_key"
-    return None
-
-
-def _is_password(text: str, match: re.Match[str], value: str, *, quoted: bool) -> bool:
-    if len(value) < _MIN_PASSWORD or _is_template(value):
-        return False
-    if quoted and (match["mark"] or match["verb"]):
-        return True
-    if is_plain(value) and not (value.isdigit() and not match["filler"]):
-        return False
-    marked = any(map(str.isdigit, value)) or any(
-        not (character.isalnum() or character in "-'’./") for character in value
+    if style == "bare":
+        value = _NEXT_FIELD.split(value, maxsplit=1)[0].rstrip(_TRAILING)
+    return Claim(
+        value=value,
+        name=next(name for name in ("password", "code", "keyed", "key") if match[name]),
+        called=next(match[name] for name in ("password", "code", "keyed", "key") if match[name]).lower(),
+        quoted=style != "bare",
+        marked=bool(match["mark"]),
+        said=bool(match["verb"]),
+        direct=not (match["filler"] or "").strip("\"'`"),
+        ends=text[match.end() : match.end() + 1] in ("", "\n", "\r"),
     )
-    if match["mark"] or match["verb"]:
-        if marked:
-            return True
-        return _is_chosen_word(text, match, value)
-    mixed = value != value.lower() or any(not character.isalnum() for character in value)
-    return marked and mixed and any(map(str.isalpha, value)) and any(map(str.isdigit, value))
-
-
-def _is_template(value: str) -> bool:
-    return value[0] in "<{$%" or set(value) <= set("*•xX.…_-")
-
-
-def _is_chosen_word(text: str, match: re.Match[str], value: str) -> bool:
-    """Say whether a plain word is a password: the last of its line, said of the password itself, no usual word."""
-    if value != value.lower() and value[1:] != value[1:].lower() and value != value.upper():
-        return True  # correctHorse
-    ends = text[match.end() : match.end() + 1] in ("", "\n", "\r")
-    word = value.lower()
-    plain = word in ORDINARY_WORDS or word.endswith(_ORDINARY_ENDINGS)
-    return ends and not match["filler"].strip("\"'`") and len(word) >= _MIN_WORD and not plain
-
-
-def _is_hex(value: str) -> bool:
-    return all(character in "0123456789abcdefABCDEF" for character in value)

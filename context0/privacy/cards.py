@@ -11,7 +11,7 @@ from context0.privacy.report import Finding
 
 _CANDIDATE: Final = re.compile(
     r"(?<![0-9A-Za-z.,+-])(?:"
-    r"[2-6][0-9]{3}(?P<four>[ -])[0-9]{4}(?P=four)[0-9]{4}(?P=four)[0-9]{4}(?:(?P=four)[0-9]{3}(?![0-9]))?"
+    r"[2-6][0-9]{3}(?P<four>[ .-])[0-9]{4}(?P=four)[0-9]{4}(?P=four)[0-9]{4}(?:(?P=four)[0-9]{3}(?![0-9]))?"
     r"|3[47][0-9]{2}(?P<six>[ -])[0-9]{6}(?P=six)[0-9]{5}"
     r"|3[068][0-9]{2}(?P<diners>[ -])[0-9]{6}(?P=diners)[0-9]{4}"
     r"|[2-6][0-9]{12,18})(?![0-9A-Za-z]|[.,-][0-9])"
@@ -26,7 +26,7 @@ _ISSUED: Final = re.compile(
 )
 _MAESTRO: Final = re.compile(r"(?:50|5[6-9]|6[0-9])[0-9]{10,17}")  # too many numbers look like it: needs a word
 _WORDS: Final = any_of("card|cards|maestro|debit|credit|visa|mastercard|karte|carte|tarjeta|carta|cartão|kaart|karta")
-_MARKS: Final = str.maketrans("", "", " -")
+_MARKS: Final = str.maketrans("", "", " .-")
 
 
 def find_cards(text: str) -> Iterator[Finding]:

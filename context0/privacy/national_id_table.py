@@ -48,6 +48,10 @@ def _is_nino(text: str) -> bool:
     return _NINO.fullmatch(compact) is not None and compact[:2] not in _NO_NINO
 
 
+def _is_ssn(text: str) -> bool:
+    return us_ssn.is_valid(text.replace(" ", "-"))
+
+
 def _form(pattern: str, *, flags: int = 0) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.+-])(?:{pattern})(?![\w-]|\.[0-9])", flags)
 
@@ -97,7 +101,7 @@ NAMED_BY_A_WORD: Final[tuple[IdForm, ...]] = (
     IdForm(
         name="us_ssn",
         pattern=_form(r"[0-8][0-9]{8}|[0-8][0-9]{2} [0-9]{2} [0-9]{4}"),
-        is_valid=us_ssn.is_valid,
+        is_valid=_is_ssn,
         words=any_of(_US_WORDS),
     ),
     IdForm(

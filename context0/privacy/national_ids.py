@@ -10,7 +10,7 @@ from context0.privacy.report import Finding
 
 _WORD_CHARACTERS: Final = 72
 _NUMBERED: Final = re.compile(r"[0-9]{2}[ .-]?[0-9]")  # every form has three digits in a row, or a mark between them
-_LETTERED: Final = re.compile(r"(?<!\w)(?=[^\W_]{0,15}[0-9])(?:[A-Za-z]{1,6}[ -]?[0-9]|[0-9]{6,8}[ -]?[A-Za-z+-])")
+_LETTERED: Final = re.compile(r"(?<!\w)(?:[A-Za-z]{1,6}[ -]?[0-9]|[0-9]{6,8}[ -]?[A-Za-z+-])")
 
 
 def find_national_ids(text: str) -> Iterator[Finding]:

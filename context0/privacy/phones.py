@@ -11,15 +11,15 @@ MAX_CHECKED: Final = 32
 """Candidates that are looked up in one window, at up to 150 µs each; what follows counts by its form alone."""
 
 _INTERNATIONAL: Final = re.compile(r"(?<![\w+])\+[ (]{0,2}+[1-9](?:[ .()/-]{0,3}+[0-9]){6,14}+(?!\w)")
-_NATIONAL: Final = re.compile(r"(?<![\w+#$€£=@:/.,-])\(?[0-9](?:[ .()/-]{0,2}+[0-9]){6,13}+(?![\w%])")
+_NATIONAL: Final = re.compile(r"(?<![\w+#$€£=@:/.,-])\(?[0-9](?:[ .()/-]{0,3}+[0-9]){6,13}+(?![\w%])")
 _NORTH_AMERICAN: Final = re.compile(
     r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[-. ]|[2-9][0-9]{2}(?P<mark>[-.])[2-9][0-9]{2}(?P=mark))[0-9]{4}"
 )
 _LOCAL: Final = re.compile(r"[2-9][0-9]{2}[-. ][0-9]{4}")
 _WORDS: Final = any_of(
     "phones?|mobile|cell|cellphone|telephone|tel|call|calling|called|ring|text(?= me| us| him| her| them)|sms|whatsapp|"
-    "signal|telegram|fax|dial|hotline|landline|voicemail|reach(?= me| us| him| her| them)|my number|contact number|"
-    "telefon|telefonnummer|handy|handynummer|mobil|rufnummer|anrufen|téléphone|portable|appelez|appelle|móvil|teléfono|"
+    "contact|signal|telegram|fax|dial|hotline|landline|voicemail|reach(?= me| us| him| her| them)|my number|"
+    "nummer|número|numéro|numero|telefon|telefonnummer|handy|handynummer|mobil|rufnummer|anrufen|téléphone|portable|appelez|appelle|móvil|teléfono|"
     "llámame|llama|cellulare|telefono|chiamami|chiama|telefoon|mobiel|celular|telefone|ligue|komórka|zadzwoń"
 )
 _OTHER_WORDS: Final = any_of(
@@ -36,13 +36,15 @@ _MAX_CUTS: Final = 3
 
 def find_phones(text: str) -> Iterator[Finding]:
     checked = 0
+    taken: set[int] = set()
     if "+" in text:
         for match in _INTERNATIONAL.finditer(text):
             checked += 1
-            if (end := _end_of_number(match, checked=checked)) is not None:
+            if (end := _end_of_number(text, match, checked=checked)) is not None:
+                taken.update(range(match.start(), end))
                 yield Finding(kind="phone", span=(match.start(), end))
     for match in _NATIONAL.finditer(text):
-        regions = _regions_for(text, match)
+        regions = () if match.start() in taken else _regions_for(text, match)
         checked += bool(regions)
         if regions and (checked > MAX_CHECKED or any(_is_valid(match.group(), region) for region in regions)):
             yield Finding(kind="phone", span=match.span())
@@ -54,14 +56,19 @@ def load_phone_tables() -> None:
         _is_valid("0301234567", region)
 
 
-def _end_of_number(match: re.Match[str], *, checked: int) -> int | None:
-    """Return where an international number ends. Figures that only follow it are cut off: "+49 89 1234567 12 times"."""
+def _end_of_number(text: str, match: re.Match[str], *, checked: int) -> int | None:
+    """Return where an international number ends. Figures that only follow it are cut off: "+49 89 1234567 12 times".
+
+    With a word beside it the right length is enough: numbering plans grow faster than their tables.
+    """
     number = match.group()
     if checked > MAX_CHECKED:
         return match.end()
     for _ in range(_MAX_CUTS + 1):
         if _is_valid(number, None):
             return match.start() + len(number)
+        if number == match.group() and _is_possible(number) and is_near(_WORDS, text, match.span()):
+            return match.end()
         cuts = [cut.start() for cut in _SEPARATOR.finditer(number)]
         if not cuts or cuts[-1] < _MIN_DIGITS:
             return None
@@ -92,5 +99,14 @@ def _is_valid(number: str, region: str | None) -> bool:
         return True
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _is_possible(number: str) -> bool:
+    import phonenumbers
+
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number, None))
     except phonenumbers.NumberParseException:
         return False
