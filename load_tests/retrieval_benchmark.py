@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TURN = 50
 BATCH = 1_000
 LIMIT = 10
+OPENING_MS = 60_000
 LAYOUTS = ("each", "all", "many")
 
 
@@ -66,7 +67,7 @@ async def measured(layout: "Layout", folder: Path, questions: int) -> "Figures":
         await fill_floors(floors, layout)
         started = time.perf_counter()
         for owner in layout.memories:
-            await engine.search("first of all", user_id=owner)  # reads the owner's index
+            await engine.search("first of all", user_id=owner, deadline_ms=OPENING_MS)  # reads the owner's index
         figures = Figures(
             layout=layout.name,
             size=layout.size,

@@ -19,15 +19,23 @@ def normalised(scores: Scores, mask: Mask, floor: float) -> Scores:
 
     z = (x - mean) / standard deviation; all zero when the scores do not differ.
     """
-    filled = np.where(np.isnan(scores), np.float32(floor), scores)
-    counted = filled[mask]
+    unknown = np.isnan(scores)
+    filled = np.where(unknown, np.float32(floor), scores) if unknown.any() else scores
+    counted = filled if mask.all() else filled[mask]
     if not len(counted):
         return np.zeros_like(filled)
-    spread = counted.std()
+    centred: Scores = filled - counted.mean()
+    spread = np.sqrt(np.square(centred if counted is filled else counted - counted.mean()).mean())
     if spread < 1e-9:
         return np.zeros_like(filled)
-    scaled: Scores = (filled - counted.mean()) / spread
-    return scaled
+    centred /= spread
+    return centred
+
+
+def lowest(scores: Scores) -> float:
+    """Return the least score; 0 if there is none."""
+    least = float(np.fmin.reduce(scores, initial=np.nan))
+    return 0.0 if np.isnan(least) else least
 
 
 def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> Scores:
@@ -43,8 +51,8 @@ def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> Scores:
         if name == "temporal":
             total += WEIGHTS[name] * np.nan_to_num(scores)
             continue
-        lowest = float(np.nanmin(scores)) if name == "semantic" and not np.isnan(scores).all() else 0.0
-        total += np.float32(WEIGHTS[name]) * normalised(scores, mask, lowest)
+        floor = lowest(scores) if name == "semantic" else 0.0
+        total += np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
     return total
 
 
@@ -53,20 +61,22 @@ def seen(arms: Mapping[ArmName, Scores], size: int) -> Mask:
     found = np.zeros(size, np.bool_)
     for scores in arms.values():
         found |= ~np.isnan(scores)
+        if found.all():
+            break
     return found
 
 
 def best(total: Scores, mask: Mask, ids: Sequence[str], limit: int, after: tuple[float, str] | None) -> list[int]:
     """Return up to `limit` masked candidates, best first, equal scores by ascending id, behind `after`."""
     rows = np.flatnonzero(mask)
+    scores = total if len(rows) == len(total) else total[rows]
     if after is not None:
         score, last_id = np.float32(after[0]), after[1]
-        behind = total[rows] < score
-        tied = [at for at in np.flatnonzero(total[rows] == score).tolist() if ids[rows[at]] > last_id]
+        behind = scores < score
+        tied = [at for at in np.flatnonzero(scores == score).tolist() if ids[rows[at]] > last_id]
         behind[tied] = True
-        rows = rows[behind]
+        rows, scores = rows[behind], scores[behind]
     if len(rows) > limit:
-        scores = total[rows]
         rows = rows[scores >= np.partition(scores, -limit)[-limit]]  # ties at the edge are settled by id below
     ranked: list[int] = sorted(rows.tolist(), key=lambda row: (-total[row], ids[row]))
     return ranked[:limit]

@@ -24,14 +24,19 @@ def relevance(query: Query, arms: Mapping[ArmName, Scores], snapshot: Snapshot, 
     The best cosine similarity, plus the best share of the question's words (weighted by rarity) that one memory has.
     """
     best = 0.0
-    if "semantic" in arms and allowed.any():
-        best += max(0.0, float(np.nan_to_num(arms["semantic"][allowed]).max()))
-    if "keyword" in arms and allowed.any():
+    if "semantic" in arms:
+        best += _best(arms["semantic"], allowed)
+    if "keyword" in arms:
         rows = len(snapshot)
         frequencies = snapshot.terms.frequencies(query.terms)
         mass = sum(math.log1p((rows - n + 0.5) / (n + 0.5)) for n in frequencies)
-        best += float(np.nan_to_num(arms["keyword"][allowed]).max()) / max(mass, 1e-9)
+        best += _best(arms["keyword"], allowed) / max(mass, 1e-9)
     return best
+
+
+def _best(scores: Scores, allowed: Mask) -> float:
+    """Return the best allowed score, at least 0."""
+    return float(np.fmax.reduce(scores if allowed.all() else scores[allowed], initial=0))
 
 
 def default_minimum(memories: int) -> float:

@@ -159,7 +159,10 @@ class Searcher:
             arms = self._scored(query, prepared, snapshot, progress)
             started = time.perf_counter()
             plain = query.request.arms_only
-            weighed = Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, snapshot, allowed, voices)
+            keep = query.request.explain or self._learner is not None
+            weighed = (
+                Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, snapshot, allowed, voices, keep=keep)
+            )
             found = allowed & seen(arms, len(snapshot))
             minimum = _minimum(query.request, int(np.count_nonzero(allowed)), degraded=bool(progress.failures))
             likeness = relevance(query, arms, snapshot, allowed) if minimum else None

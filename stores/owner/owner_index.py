@@ -1,8 +1,8 @@
 """Everything that search needs of one owner, in arrays: one pass answers all arms, on every document store alike."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from stores.records import FloatVector, IndexRow, MemoryId
 
 NEVER: Final = np.iinfo(np.int64).max
 Mask = npt.NDArray[np.bool_]
+A = TypeVar("A", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +41,19 @@ class Snapshot:
     speaker: npt.NDArray[np.int32]
     memory_type: npt.NDArray[np.int32]
     traits: npt.NDArray[np.int32]
-    previous: npt.NDArray[np.int32]
-    following: npt.NDArray[np.int32]
+    previous: npt.NDArray[np.intp]
+    following: npt.NDArray[np.intp]
+    _derived: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.alive)
+
+    def once(self, name: str, make: Callable[[], npt.NDArray[A]]) -> npt.NDArray[A]:
+        """Return what `make` made when `name` was first asked for: for what rows are whatever the question."""
+        made = self._derived.get(name)
+        if made is None:
+            made = self._derived[name] = make()
+        return made
 
     def similarity(self, vector: FloatVector) -> npt.NDArray[np.float32]:
         """Return the cosine similarity of every row, NaN without a vector: float32, shape (rows,).
@@ -68,8 +77,6 @@ class Lexicon:
     def encode(self, names: Sequence[str | None]) -> list[int]:
         codes = self.codes
         return [-1 if name is None else codes.setdefault(name, len(codes)) for name in names]
-
-    last: dict[int, int]
 
 
 class OwnerIndex:
@@ -156,8 +163,8 @@ class OwnerIndex:
             speaker=self._speaker.view,
             memory_type=self._memory_type.view,
             traits=self._traits.view,
-            previous=self._previous.view.copy(),
-            following=self._following.view.copy(),
+            previous=self._previous.view.astype(np.intp),
+            following=self._following.view.astype(np.intp),
         )
 
     def rows_of(self, ids: Collection[MemoryId]) -> npt.NDArray[np.int64]:

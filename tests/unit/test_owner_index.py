@@ -1,6 +1,7 @@
 """An owner's index after any changes is the index built anew from what is left: rows, scores, and who follows whom."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -254,6 +255,7 @@ def test_a_snapshot_stays_as_it_is_while_the_index_grows() -> None:
     index.apply([build_row(10, session_id="s0")])  # the columns grew, so that there is room for what follows
     snapshot = index.snapshot()
     scores = np.arange(len(snapshot), dtype=np.float32)
-    before = {name: values.tolist() for name, values in _around(scores, snapshot).items()}
+    before = {name: make().tolist() for name, make in _around(scores, snapshot)}
     index.apply([build_row(20 + number, session_id=f"s{number}") for number in range(4)])
-    assert {name: values.tolist() for name, values in _around(scores, snapshot).items()} == before
+    anew = replace(snapshot, _derived={})
+    assert {name: make().tolist() for name, make in _around(scores, anew)} == before
