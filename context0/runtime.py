@@ -6,8 +6,10 @@ from context0.errors import ConfigurationError
 from context0.memory.lazy_vectors import LazyVectors
 from context0.memory.parts import EngineParts, Limits
 from context0.settings import Settings
+from stores.chat_protocol import ChatStore
 from stores.errors import StoreError
-from stores.registry import StoreOptions, build_documents, build_vectors
+from stores.journal.options import JournalOptions
+from stores.registry import StoreOptions, build_stores, build_vectors, journaled
 
 
 def build_parts(settings: Settings) -> EngineParts:
@@ -22,14 +24,15 @@ def build_parts(settings: Settings) -> EngineParts:
         staleness_s=settings.owner_index_staleness_s,
     )
     try:
-        documents, graph = build_documents(settings.resolved_store_url, options)
-        vectors = build_vectors(settings.vector_url, documents, options)
+        stores = build_stores(settings.resolved_store_url, options)
+        vectors = build_vectors(settings.vector_url, stores.documents, options)
     except (StoreError, ValueError) as exc:
         raise ConfigurationError(str(exc)) from exc
     return EngineParts(
-        documents=documents,
+        documents=stores.documents,
         vectors=vectors if vectors.derived else LazyVectors(vectors),
-        graph=graph,
+        graph=stores.graph,
+        chats=_behind_a_journal(stores.chats, settings),
         embedder=build_embedder(
             settings.embedding_provider,
             EmbedderOptions(
@@ -48,4 +51,15 @@ def build_parts(settings: Settings) -> EngineParts:
             index_interval_s=settings.index_interval_s,
             learn_from_feedback=settings.learn_from_feedback,
         ),
+    )
+
+
+def _behind_a_journal(chats: ChatStore, settings: Settings) -> ChatStore:
+    """Return the chat store with a journal in `data_dir` before it, if it is on another machine."""
+    return journaled(
+        chats,
+        settings.resolved_store_url,
+        settings.journal_dir,
+        options=JournalOptions(interval_s=settings.chat_flush_interval_s, max_changes=settings.chat_flush_changes),
+        synchronous=settings.sqlite_synchronous,
     )

@@ -73,6 +73,16 @@ class Settings(BaseSettings):
         default=5.0, gt=0, le=3600, description="How often due index work and expired memories are looked for."
     )
 
+    chat_flush_interval_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=3600,
+        description="How long chat messages wait in the journal before they go to MongoDB; 0: no journal.",
+    )
+    chat_flush_changes: int = Field(
+        default=10, ge=1, le=1_000, description="So many waiting chat messages go to MongoDB at once."
+    )
+
     learn_from_feedback: bool = Field(
         default=False, description="Keep searches for an hour so that they can be judged, and use learned weights."
     )
@@ -81,3 +91,8 @@ class Settings(BaseSettings):
     def resolved_store_url(self) -> str:
         """`store_url`, or the default file in `data_dir`."""
         return self.store_url or f"sqlite:///{self.data_dir.expanduser() / 'context0.db'}"
+
+    @cached_property
+    def journal_dir(self) -> Path:
+        """Where chat messages wait for a store on another machine."""
+        return self.data_dir.expanduser() / "journal"

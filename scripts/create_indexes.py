@@ -1,4 +1,4 @@
-"""Creates the indexes that `stores/mongo/indexes.py` declares, and says how they stand. Safe to run twice.
+"""Creates the indexes that `stores/mongo/index_table.py` declares, and says how they stand. Safe to run twice.
 
     python scripts/create_indexes.py --url mongodb://localhost:27017/context0 [--check] [--json]
 

@@ -3,7 +3,7 @@
 StoreError
 ├── Unavailable          the store cannot be reached, or broke the connection
 │   └── Timeout          it did not answer within its deadline
-├── NotFound             no such memory in this scope (another owner's looks the same)
+├── NotFound             no such memory, session or decision in this scope (another owner's looks the same)
 ├── Conflict             somebody else changed it first
 ├── DimensionMismatch    a vector of another length than the store holds
 ├── InvalidVector        a vector that is not finite or is zero
@@ -13,7 +13,7 @@ StoreError
 └── Incompatible         not a database, or one of a newer schema: left untouched
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class StoreError(Exception):
@@ -33,9 +33,10 @@ class Timeout(Unavailable):
 class NotFound(StoreError):
     code = "not_found"
 
-    def __init__(self, memory_id: str) -> None:
-        super().__init__(f"no memory {memory_id!r} here; it may have been deleted, or the id is wrong")
+    def __init__(self, memory_id: str, *, kind: Literal["memory", "session", "decision"] = "memory") -> None:
+        super().__init__(f"no {kind} {memory_id!r} here; it may have been deleted, or the id is wrong")
         self.memory_id = memory_id
+        self.kind = kind
 
 
 class Conflict(StoreError):

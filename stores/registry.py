@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from stores.chat_protocol import ChatStore
+from stores.journal.chats import JournaledChats
+from stores.journal.options import JournalOptions
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 
 
@@ -22,7 +27,16 @@ class StoreOptions:
     staleness_s: float = 1.0
 
 
-DOCUMENT_STORES: Final[Mapping[str, str]] = {
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSet:
+    """The stores of one `store_url`, unopened: they share its connections."""
+
+    documents: DocumentStore
+    graph: GraphStore
+    chats: ChatStore
+
+
+STORES: Final[Mapping[str, str]] = {
     "sqlite": "stores.sqlite.build:build",
     "mongodb": "stores.mongo.build:build",
     "mongodb+srv": "stores.mongo.build:build",
@@ -34,10 +48,35 @@ VECTOR_STORES: Final[Mapping[str, str]] = {
 }
 
 
-def build_documents(url: str, options: StoreOptions) -> tuple[DocumentStore, GraphStore]:
-    """Return the document store of `url` and the graph beside it, unopened. Raises ValueError for a bad URL."""
-    documents, graph = _builder(DOCUMENT_STORES, url, "store_url")(url, options)
-    return documents, graph
+def build_stores(url: str, options: StoreOptions) -> StoreSet:
+    """Return the stores of `url`, unopened. Raises ValueError for a bad URL."""
+    stores: StoreSet = _builder(STORES, url, "store_url")(url, options)
+    return stores
+
+
+def journaled(
+    chats: ChatStore,
+    url: str,
+    folder: Path,
+    *,
+    options: JournalOptions,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+) -> ChatStore:
+    """Return the chat store of `url` behind a journal in `folder`, unopened; as it is where writes are local anyway.
+
+    Each store has a folder of its own there, named by its hosts and database: what waits for one goes to no other.
+    """
+    if chats.local or not options.interval_s:
+        return chats
+    module = import_module("stores.sqlite.message_log")
+    return JournaledChats(chats, module.SqliteMessageLog(journal_folder(url, folder), synchronous=synchronous), options)
+
+
+def journal_folder(url: str, folder: Path) -> Path:
+    """Return where the journals for the store of `url` lie; user, password and options do not matter."""
+    parts = urlsplit(url)
+    hosts = ",".join(sorted(parts.netloc.rpartition("@")[2].lower().split(",")))
+    return folder / sha256(f"{parts.scheme}://{hosts}{parts.path}".encode()).hexdigest()[:16]
 
 
 def build_vectors(url: str, documents: DocumentStore, options: StoreOptions) -> VectorStore:

@@ -20,11 +20,14 @@ from context0.embeddings.protocol import Embedder, FloatMatrix
 from context0.memory.engine import MemoryEngine
 from context0.memory.parts import EngineParts, Limits
 from context0.memory.results import SearchResult
+from stores.chat_protocol import ChatStore
 from stores.errors import Unavailable
 from stores.local.vectors import LocalVectors
 from stores.protocols import DocumentStore, GraphStore
+from stores.reference.chats import ReferenceChats
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph
+from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
@@ -37,7 +40,7 @@ REGIMES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Limits under which a search is answered by the owner's index in memory, or by the stores' own."""
 
-Stores = tuple[DocumentStore, GraphStore]
+Stores = tuple[DocumentStore, GraphStore, ChatStore]
 
 
 class FakeClock:
@@ -163,22 +166,24 @@ class EngineBench:
         *,
         documents: Callable[[DocumentStore], Any] | None = None,
         graph: Callable[[GraphStore], Any] | None = None,
+        chats: Callable[[ChatStore], Any] | None = None,
         vectors: Any = None,
         embedder: Embedder | Any = None,
         **limits: Any,
     ) -> MemoryEngine:
         """Return an engine that has opened nothing yet.
 
-        documents, graph: make the engine's store from the backend's. vectors: a store instead of the local one.
+        documents, graph, chats: make the engine's store from the backend's. vectors: a store instead of the local one.
         limits: any of `Limits`; the background work looks for work only when it is woken.
         """
-        store, relations = self._connect()
+        store, relations, conversations = self._connect()
         store = store if documents is None else documents(store)
         chosen = Limits(**{"index_interval_s": 3600.0, **limits})
         follower = LocalVectors(store, staleness_s=chosen.owner_index_staleness_s)
         parts = EngineParts(
             documents=store,
             graph=relations if graph is None else graph(relations),
+            chats=conversations if chats is None else chats(conversations),
             vectors=follower if vectors is None else vectors,
             embedder=self.embedder if embedder is None else embedder,
             clock=self.clock,
@@ -200,20 +205,22 @@ class EngineBench:
 @asynccontextmanager
 async def _reference(_folder: Path) -> AsyncIterator[Callable[[], Stores]]:
     documents = ReferenceDocuments()
-    yield lambda: (documents, ReferenceGraph(documents))
+    chats = ReferenceChats()
+    yield lambda: (documents, ReferenceGraph(documents), chats)
 
 
 @asynccontextmanager
 async def _sqlite(folder: Path) -> AsyncIterator[Callable[[], Stores]]:
     def connect() -> Stores:
         database = SqliteDatabase(folder / "context0.db", synchronous="NORMAL")
-        return SqliteDocuments(database), SqliteGraph(database)
+        return SqliteDocuments(database), SqliteGraph(database), SqliteChats(database)
 
     yield connect
 
 
 @asynccontextmanager
 async def _mongodb(_folder: Path) -> AsyncIterator[Callable[[], Stores]]:
+    from stores.mongo.chats import MongoChats
     from stores.mongo.client import MongoDatabase
     from stores.mongo.documents import MongoDocuments
     from stores.mongo.graph import MongoGraph
@@ -223,7 +230,7 @@ async def _mongodb(_folder: Path) -> AsyncIterator[Callable[[], Stores]]:
 
     def connect() -> Stores:
         database = MongoDatabase(url, options=OPTIONS)
-        return MongoDocuments(database), MongoGraph(database)
+        return MongoDocuments(database), MongoGraph(database), MongoChats(database)
 
     try:
         yield connect

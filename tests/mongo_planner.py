@@ -9,7 +9,7 @@ Where a server can explain, the tests ask it instead of this.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from stores.mongo.indexes import Index
+from stores.mongo.index_table import Index
 
 PRIMARY: Final = "_id_"
 _RANGES: Final = frozenset({"$gt", "$gte", "$lt", "$lte"})

@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pymongo import MongoClient
+from pymongo.monitoring import CommandListener
 
+from stores.mongo.chats import MongoChats
 from stores.mongo.client import MongoDatabase, MongoOptions
 from stores.mongo.documents import MongoDocuments
 from stores.mongo.graph import MongoGraph
 from stores.mongo.monitoring import CommandCounter
 from tests.contracts.backends import DocumentBench
+from tests.contracts.chat_bench import ChatBench, nothing_to_do
 
 ENVIRONMENT_NAME: Final = "CONTEXT0_TEST_MONGODB_URI"
 START_DEADLINE_S: Final = 30.0
@@ -160,8 +163,29 @@ async def mongo_documents(name: str | None = None) -> AsyncIterator[MongoDocumen
 @asynccontextmanager
 async def open_bench(folder: Path) -> AsyncIterator[DocumentBench]:
     """The contract suites' way in: the same folder is the same database, which stays until this process ends."""
+    async with mongo_graph(_lasting_name(folder)) as (documents, graph):
+        yield DocumentBench(documents=documents, graph=graph)
+
+
+@asynccontextmanager
+async def open_chat_bench(folder: Path) -> AsyncIterator[ChatBench]:
+    async with mongo_chats(_lasting_name(folder)) as chats:
+        yield ChatBench(store=chats, settle=nothing_to_do)
+
+
+@asynccontextmanager
+async def mongo_chats(name: str, *listeners: CommandListener) -> AsyncIterator[MongoChats]:
+    """Yield the chats of the database `name`."""
+    chats = MongoChats(MongoDatabase(database_url(name), options=replace(OPTIONS, listeners=listeners)))
+    await chats.open()
+    try:
+        yield chats
+    finally:
+        await chats.aclose()
+
+
+def _lasting_name(folder: Path) -> str:
     name = f"context0-{sha256(str(folder).encode()).hexdigest()[:24]}"
     if ENVIRONMENT_NAME in os.environ:
         atexit.register(drop, database_url(name))
-    async with mongo_graph(name) as (documents, graph):
-        yield DocumentBench(documents=documents, graph=graph)
+    return name

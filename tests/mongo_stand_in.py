@@ -8,7 +8,8 @@ What was found in nx-27017 0.8.1, each against MongoDB's documented behaviour, a
 3. `$text` wants the whole phrase, anywhere in the document, and scores 0;
 4. listIndexes forgets names, directions, text and partial filters of what createIndexes was told;
 5. a compound index with `_id` in it is created, and makes every insert fail;
-6. an update with bytes that meets a unique key is reported as a wrong command, not as a duplicate.
+6. an update with bytes that meets a unique key is reported as a wrong command, not as a duplicate;
+7. findAndModify loses $setOnInsert, leaves an empty document when its update fails, and reports errors as "not found".
 
 What stays different: no explain, no retryable writes, no write concern, no stemming, no TTL; all in one process.
 The store never relies on these repairs: `tests/unit/test_mongo_plain_nx.py` runs its main path on nx-27017 as it is.
@@ -43,6 +44,7 @@ def repair() -> None:
     _take_bytes_in_updates()
     _evaluate_filters_as_mongodb()
     _remember_index_options()
+    _find_and_modify_as_mongodb()
 
 
 def _keep_dates_in_updates() -> None:
@@ -100,6 +102,39 @@ def _remember_index_options() -> None:
         elif "buildInfo" in body or "buildinfo" in body:
             reply["gitVersion"] = "nx-27017, repaired"
         return request_id, reply
+
+    _replace(NeoSQLiteHandler, "handle_command", handle_command)
+
+
+def _find_and_modify_as_mongodb() -> None:
+    answer = NeoSQLiteHandler.handle_command
+
+    def handle_command(self: Any, msg: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        body = next((document for kind, document in msg["sections"] if kind == "body"), {})
+        if "findAndModify" not in body or body.get("remove") or not body.get("new"):
+            return answer(self, msg)
+        request_id = 0
+
+        def ask(**command: Any) -> dict[str, Any]:
+            nonlocal request_id
+            whole = {**command, "$db": body["$db"]}
+            request_id, reply = answer(self, {**msg, "sections": [("body", whole)]})
+            return reply
+
+        name = body["findAndModify"]
+        with self._lock_for(body["$db"]):
+            found = ask(find=name, filter=body["query"], sort=body.get("sort", {}), limit=1)["cursor"]["firstBatch"]
+            query = {"_id": found[0]["_id"]} if found else body["query"]
+            if not found and not body.get("upsert"):
+                return request_id, {"ok": 1, "value": None}
+            change = {"q": query, "u": body["update"], "upsert": bool(body.get("upsert"))}
+            reply = ask(update=name, updates=[change])
+            if "writeErrors" in reply:
+                [error] = reply["writeErrors"]
+                return request_id, {"ok": 0, "code": error["code"], "errmsg": error["errmsg"]}
+            same = {"_id": query["_id"] if "_id" in query else reply["upserted"][0]["_id"]}
+            after = ask(find=name, filter=same, projection=body.get("fields") or {}, limit=1)
+            return request_id, {"ok": 1, "value": after["cursor"]["firstBatch"][0]}
 
     _replace(NeoSQLiteHandler, "handle_command", handle_command)
 

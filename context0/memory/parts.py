@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from context0.clock import Clock, SystemClock
 from context0.embeddings.protocol import Embedder
+from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 
 
@@ -22,11 +23,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineParts:
-    """The stores and the embedder, not yet opened. The engine opens them on first use, and closes them."""
+    """The stores and the embedder, not yet opened. The engine opens them on first use, and closes them.
+
+    chats are opened when the first conversation, or an erasure, needs them.
+    """
 
     documents: DocumentStore
     vectors: VectorStore
     graph: GraphStore
+    chats: ChatStore
     embedder: Embedder
     clock: Clock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
 
 Row = dict[str, Any]
-CollectionName = Literal["memories", "memory_history", "context0_meta", "chat_sessions", "chat_messages"]
+CollectionName = Literal[
+    "memories",
+    "memory_history",
+    "context0_meta",
+    "chat_sessions",
+    "chat_messages",
+    "chat_profiles",
+    "chat_decisions",
+]
 
 DEFAULT_DATABASE: Final = "context0"
 CLOSE_S: Final = 1.0

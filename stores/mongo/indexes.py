@@ -1,9 +1,4 @@
-"""The indexes: one table, which the store, the script and the tests read.
-
-There is no TTL index. MongoDB's own sweeper would remove a document behind the engine's back: its vectors and cached
-answers would stay, and no tombstone would tell the other processes. `expired()` finds such memories by an index, and
-the engine's sweeper deletes them as a person would.
-"""
+"""How the declared indexes come to a server, and how what is there compares with them."""
 
 import logging
 from collections import defaultdict
@@ -12,47 +7,16 @@ from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, Final, Literal
 
-from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
 from stores.errors import Incompatible
 from stores.mongo.client import CollectionName, MongoDatabase, Row
 from stores.mongo.faults import NAMESPACE_NOT_FOUND
+from stores.mongo.index_table import CHAT_INDEXES, DOCUMENT_INDEXES, INDEXES, TEXT_OPTIONS, UNIQUE_MEMORY, Index, Keys
 
 log: Final = logging.getLogger(__name__)
 
 IndexPresence = Literal["created", "present", "missing", "differs", "obsolete"]
-Keys = tuple[tuple[str, int | str], ...]
-
-_TEXT_OPTIONS: Final[Mapping[str, str]] = {"default_language": "english", "language_override": "text_language"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """A declared index. `serves` says which queries need it; `partial` restricts it to some documents."""
-
-    collection: CollectionName
-    name: str
-    keys: Keys
-    serves: str
-    unique: bool = False
-    partial: Mapping[str, Any] | None = None
-
-    @property
-    def is_text(self) -> bool:
-        return any(kind == "text" for _, kind in self.keys)
-
-    def keys_on(self, *, exact: bool) -> Keys:
-        """Return the keys; exact=False: as a stand-in can have them."""
-        return self.keys if exact else tuple((name, kind) for name, kind in self.keys if name != "_id")
-
-    def model(self, *, exact: bool = True) -> IndexModel:
-        options: Row = {"name": self.name}
-        if self.unique:
-            options["unique"] = True
-        if self.partial is not None:
-            options["partialFilterExpression"] = dict(self.partial)
-        return IndexModel(list(self.keys_on(exact=exact)), **options, **(_TEXT_OPTIONS if self.is_text else {}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,100 +32,6 @@ class IndexComparison:
     size_bytes: int | None = None
 
 
-UNIQUE_MEMORY: Final = Index(
-    collection="memories",
-    name="dedupe_key_unique",
-    keys=(("source_user_id", 1), ("dedupe_key", 1)),
-    serves="put_many, update: one live memory per key; correctness, not speed",
-    unique=True,
-    partial={"dedupe_key": {"$exists": True}},
-)
-
-INDEXES: Final[tuple[Index, ...]] = (
-    UNIQUE_MEMORY,
-    Index(
-        collection="memories",
-        name="newest",
-        keys=(("source_user_id", 1), ("created_at", -1), ("_id", -1)),
-        serves="A1: list_page, match, count, erase; scan and scan_documents, backwards",
-    ),
-    Index(
-        collection="memories",
-        name="newest_of_type",
-        keys=(("memory_type", 1), ("source_user_id", 1), ("created_at", -1)),
-        serves="A1: list_page and match with a filter on memory_type",
-    ),
-    Index(
-        collection="memories",
-        name="words",
-        keys=(("source_user_id", 1), ("input", "text"), ("summary", "text"), ("tags", "text")),
-        serves="A1: keyword; the owner's words only are read",
-    ),
-    Index(
-        collection="memories",
-        name="tags",
-        keys=(("tags", 1), ("source_user_id", 1)),
-        serves="A1: list_page and match with a filter on tags",
-    ),
-    Index(
-        collection="memories",
-        name="events",
-        keys=(("source_user_id", 1), ("event_at", -1), ("_id", -1)),
-        serves="temporal",
-    ),
-    Index(
-        collection="memories",
-        name="changes",
-        keys=(("source_user_id", 1), ("updated_at", 1), ("_id", 1)),
-        serves="scan since a moment: what other processes changed",
-    ),
-    Index(
-        collection="memories",
-        name="relation_sources",
-        keys=(("source_user_id", 1), ("relations.source", 1)),
-        serves="graph: relations that start at an entity",
-    ),
-    Index(
-        collection="memories",
-        name="relation_targets",
-        keys=(("source_user_id", 1), ("relations.target", 1)),
-        serves="graph: relations that end at an entity",
-    ),
-    Index(
-        collection="memories",
-        name="pending",
-        keys=(("index.state", 1), ("updated_at", 1), ("_id", 1), ("index.next_attempt_at", 1)),
-        serves="pending: index work of all owners, oldest first",
-        partial={"index.state": "pending"},
-    ),
-    Index(
-        collection="memories",
-        name="expiry",
-        keys=(("expires_at", 1),),
-        serves="expired: the sweeper",
-        partial={"expires_at": {"$exists": True}},
-    ),
-    Index(
-        collection="memory_history",
-        name="versions",
-        keys=(("source_user_id", 1), ("memory_id", 1), ("version", 1)),
-        serves="history, delete, erase: versions that no longer fit inside their memory",
-    ),
-    Index(
-        collection="chat_sessions",
-        name="latest",
-        keys=(("user_id", 1), ("updated_at", -1)),
-        serves="A1: sessions of a user, latest first",
-    ),
-    Index(
-        collection="chat_messages",
-        name="in_order",
-        keys=(("session_id", 1), ("seq", 1)),
-        serves="A1: messages of a session in their order",
-    ),
-)
-
-
 async def prepare_indexes(database: MongoDatabase, *, is_new: bool) -> None:
     """Create all indexes of a new store; of another one only the unique index, and log what is missing besides.
 
@@ -169,15 +39,37 @@ async def prepare_indexes(database: MongoDatabase, *, is_new: bool) -> None:
     `scripts/create_indexes.py`. Raises Incompatible if there is a unique index that does not do what ours does.
     """
     exact = await _is_mongodb(database)
-    found = await _compare_all(database, INDEXES, exact=exact)
-    wrong = [comparison for comparison in found if comparison.presence in ("missing", "differs")]
-    for comparison in wrong:
+    indexes = INDEXES if is_new else DOCUMENT_INDEXES
+    found = await _compare_all(database, indexes, exact=exact)
+    for comparison in found:
         if comparison.name == UNIQUE_MEMORY.name and comparison.presence == "differs":
             raise Incompatible(f"the index {comparison.name} differs ({comparison.detail}); drop it and open again")
-    missing = _missing(INDEXES, found, database)
+    missing = _missing(indexes, found, database)
     made = [index for index in missing if is_new or index is UNIQUE_MEMORY]
     await _create(made, database, exact=exact)
+    _tell_missing(found, made, database)
+
+
+async def prepare_chat_indexes(database: MongoDatabase) -> None:
+    """Create the indexes of chat collections that are empty; of the others, log what is missing.
+
+    None of them is a matter of correctness: one message per place is what the `_id` of messages promises.
+    """
+    exact = await _is_mongodb(database)
+    found = await _compare_all(database, CHAT_INDEXES, exact=exact)
+    missing = _missing(CHAT_INDEXES, found, database)
+    empty: dict[CollectionName, bool] = {}
+    for name in {index.collection for index in missing}:
+        with database.calls():
+            empty[name] = await database.collection(name).find_one({}, {"_id": 1}) is None
+    made = [index for index in missing if empty[index.collection]]
+    await _create(made, database, exact=exact)
+    _tell_missing(found, made, database)
+
+
+def _tell_missing(found: Sequence[IndexComparison], made: Sequence[Index], database: MongoDatabase) -> None:
     names = {(database.collection_name(index.collection), index.name) for index in made}
+    wrong = [item for item in found if item.presence in ("missing", "differs")]
     if left := [f"{item.collection}.{item.name}" for item in wrong if (item.collection, item.name) not in names]:
         log.warning("mongo.indexes_missing", extra={"indexes": left, "help": "run scripts/create_indexes.py"})
 
@@ -278,13 +170,13 @@ def _difference(index: Index, entry: Mapping[str, Any]) -> str:
         "keys": _declared_keys(index),
         "unique": index.unique,
         "partial": None if index.partial is None else dict(index.partial),
-        **(_TEXT_OPTIONS if index.is_text else {}),
+        **(TEXT_OPTIONS if index.is_text else {}),
     }
     there: Row = {
         "keys": _keys(entry),
         "unique": bool(entry.get("unique", False)),
         "partial": entry.get("partialFilterExpression"),
-        **{name: entry.get(name) for name in _TEXT_OPTIONS if index.is_text},
+        **{name: entry.get(name) for name in TEXT_OPTIONS if index.is_text},
     }
     told = [f"{name} is {there[name]}, not {wanted[name]}" for name in wanted if there[name] != wanted[name]]
     extra = [name for name in ("expireAfterSeconds", "sparse", "hidden", "collation") if entry.get(name)]

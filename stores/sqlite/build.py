@@ -1,12 +1,13 @@
 """sqlite:///path.db to live stores."""
 
-from stores.registry import StoreOptions, path_of
+from stores.registry import StoreOptions, StoreSet, path_of
+from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
 
 
-def build(url: str, options: StoreOptions) -> tuple[SqliteDocuments, SqliteGraph]:
+def build(url: str, options: StoreOptions) -> StoreSet:
     """Return the stores over one file, unopened."""
     database = SqliteDatabase(path_of(url), synchronous=options.sqlite_synchronous)
-    return SqliteDocuments(database), SqliteGraph(database)
+    return StoreSet(documents=SqliteDocuments(database), graph=SqliteGraph(database), chats=SqliteChats(database))

@@ -13,7 +13,7 @@ import apsw
 import apsw.aio
 
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
-from stores.sqlite.schema import migrate, refuse_foreign_file, refuse_foreign_tables
+from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
@@ -29,11 +29,15 @@ class SqliteDatabase:
     path: the file, created with its folder if missing, readable by its owner only.
     synchronous: FULL makes every acknowledged write survive a power cut, NORMAL only a crash of the process.
     readers: connections for reading; they see the last commit and never wait for the writer.
+    schema: which of our files it is.
     Writes that are waiting together share one transaction and one fsync; each is whole or not there at all.
     """
 
-    def __init__(self, path: str | Path, *, synchronous: Synchronous = "FULL", readers: int = 2) -> None:
+    def __init__(
+        self, path: str | Path, *, synchronous: Synchronous = "FULL", readers: int = 2, schema: Schema = STORE
+    ) -> None:
         self.path = Path(path)
+        self._schema = schema
         self.synchronous = synchronous
         self._reader_count = readers
         self._writer: Any = None  # apsw.AsyncConnection, which is not generic over what it runs
@@ -49,7 +53,7 @@ class SqliteDatabase:
         try:
             await asyncio.to_thread(self._prepare_path)
             self._writer = await self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-            await self._writer.async_run(_set_up_writer, self._writer, self.synchronous)
+            await self._writer.async_run(_set_up_writer, self._writer, self.synchronous, self._schema)
             for _ in range(self._reader_count):
                 reader = await self._connect(apsw.SQLITE_OPEN_READONLY)
                 await reader.async_run(_set_up_reader, reader)
@@ -143,7 +147,7 @@ class SqliteDatabase:
             apsw.async_controller.reset(token)
 
     def _prepare_path(self) -> None:
-        refuse_foreign_file(self.path)
+        refuse_foreign_file(self.path, self._schema)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(mode=0o600)
@@ -161,15 +165,15 @@ class _DaemonController(apsw.aio.AsyncIO):
         threading.Thread(name="context0-sqlite", target=self.worker_thread_run, daemon=True).start()
 
 
-def _set_up_writer(connection: apsw.Connection, synchronous: Synchronous) -> None:
+def _set_up_writer(connection: apsw.Connection, synchronous: Synchronous, schema: Schema) -> None:
     connection.set_busy_timeout(_BUSY_MS)
-    refuse_foreign_tables(connection)  # before the first change of the file
+    refuse_foreign_tables(connection, schema)  # before the first change of the file
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", synchronous)
     connection.pragma("secure_delete", True)
     connection.pragma("wal_autocheckpoint", 4_000)
     connection.pragma("cache_size", -32_000)
-    migrate(connection)
+    migrate(connection, schema)
 
 
 def _set_up_reader(connection: apsw.Connection) -> None:

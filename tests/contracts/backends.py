@@ -143,7 +143,7 @@ def derived(store: VectorStore, documents: DocumentStore) -> VectorBench:
     return VectorBench(store=store, put=write, delete=remove)
 
 
-def _imported(place: str) -> Callable[[Path], AbstractAsyncContextManager[Any]]:
+def imported(place: str) -> Callable[[Path], AbstractAsyncContextManager[Any]]:
     """Return the function at "module:name", imported when it is first called."""
     module, name = place.split(":")
     return lambda folder: getattr(importlib.import_module(module), name)(folder)
@@ -155,7 +155,7 @@ DOCUMENT_BACKENDS: Final[Mapping[str, Backend[DocumentBench]]] = {
     "reference": Backend(open=_reference, capabilities=frozenset({Capability.ATOMIC_BATCH})),
     "sqlite": Backend(open=_sqlite, capabilities=_ALL),
     "mongodb": Backend(
-        open=_imported("tests.mongo_server:open_bench"),
+        open=imported("tests.mongo_server:open_bench"),
         capabilities=frozenset({Capability.DURABLE}),
         stride=1 if "CONTEXT0_TEST_MONGODB_URI" in os.environ else 4,
     ),
@@ -164,6 +164,6 @@ VECTOR_BACKENDS: Final[Mapping[str, Backend[VectorBench]]] = {
     "reference": Backend(open=_reference_vectors, capabilities=_ALL),
     "local": Backend(open=_local_vectors, capabilities=_ALL - {Capability.ACCEPTS_POINTS}),
     "pinecone": Backend(
-        open=_imported("tests.loopback_pinecone:open_bench"), capabilities=_ALL - {Capability.TIES_BEFORE_CUT}
+        open=imported("tests.loopback_pinecone:open_bench"), capabilities=_ALL - {Capability.TIES_BEFORE_CUT}
     ),
 }

@@ -1,4 +1,4 @@
-"""Gives each test of the contracts every backend that can be asked: `documents`, `graph`, `vectors`.
+"""Gives each test of the contracts every backend that can be asked: `documents`, `graph`, `vectors`, `chats`.
 
 `@pytest.mark.needs(Capability.X)` on a test takes it only to the backends that declare X.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore
 from tests.contracts.backends import (
     DOCUMENT_BACKENDS,
@@ -17,10 +18,12 @@ from tests.contracts.backends import (
     DocumentBench,
     VectorBench,
 )
+from tests.contracts.chat_bench import CHAT_BACKENDS, ChatBench
 
 _TABLES: Mapping[str, Mapping[str, Backend[Any]]] = {
     "document_backend": DOCUMENT_BACKENDS,
     "vector_backend": VECTOR_BACKENDS,
+    "chat_backend": CHAT_BACKENDS,
 }
 
 
@@ -57,3 +60,14 @@ async def graph(bench: DocumentBench) -> DocumentBench:
 async def vectors(vector_backend: Backend[VectorBench], tmp_path: Path) -> AsyncIterator[VectorBench]:
     async with vector_backend.open(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def chat_bench(chat_backend: Backend[ChatBench], tmp_path: Path) -> AsyncIterator[ChatBench]:
+    async with chat_backend.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def chats(chat_bench: ChatBench) -> ChatStore:
+    return chat_bench.store

@@ -14,6 +14,7 @@ from typing import TextIO
 from context0.memory.engine import MemoryEngine
 from context0.memory.parts import EngineParts
 from stores.local.vectors import LocalVectors
+from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
@@ -27,7 +28,13 @@ def open_engine(path: Path) -> MemoryEngine:
     documents = SqliteDocuments(database)
     vectors, graph = LocalVectors(documents), SqliteGraph(database)
     return MemoryEngine(
-        parts=EngineParts(documents=documents, vectors=vectors, graph=graph, embedder=HashingEmbedder())
+        parts=EngineParts(
+            documents=documents,
+            vectors=vectors,
+            graph=graph,
+            chats=SqliteChats(database),
+            embedder=HashingEmbedder(),
+        )
     )
 
 

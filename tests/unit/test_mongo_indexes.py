@@ -16,7 +16,8 @@ import pytest
 from stores.errors import Incompatible, StoreError
 from stores.mongo.client import MongoDatabase
 from stores.mongo.documents import MongoDocuments
-from stores.mongo.indexes import INDEXES, Index, compare, compare_indexes, ensure_indexes
+from stores.mongo.index_table import INDEXES, Index
+from stores.mongo.indexes import compare, compare_indexes, ensure_indexes
 from tests import mongo_server
 from tests.contracts.builders import build_document, put
 

@@ -10,7 +10,7 @@ import pytest
 
 from stores.errors import Conflict, StoreError
 from stores.filters import parse_filter
-from stores.mongo.indexes import INDEXES
+from stores.mongo.index_table import INDEXES
 from stores.records import IndexMark, TimeWindow
 from tests.contracts.builders import (
     ANNA,

@@ -15,6 +15,7 @@ from context0.memory.reindexing import ReindexReport, reindex
 from stores.errors import Conflict, NotFound
 from stores.local.vectors import LocalVectors
 from stores.records import IndexMark, IndexName, MemoryId, Scope
+from stores.reference.chats import ReferenceChats
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph
 from stores.reference.vectors import ReferenceVectors
@@ -58,7 +59,9 @@ class Shelf:
         self.vectors: ReferenceVectors | LocalVectors = ReferenceVectors() if separate else LocalVectors(self.documents)
 
     def parts(self, model: Model) -> EngineParts:
-        return EngineParts(documents=self.documents, vectors=self.vectors, graph=self.graph, embedder=model)
+        return EngineParts(
+            documents=self.documents, vectors=self.vectors, graph=self.graph, chats=ReferenceChats(), embedder=model
+        )
 
     def engine(self, model: Model) -> MemoryEngine:
         return MemoryEngine(parts=self.parts(model))
