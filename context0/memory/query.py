@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from context0.memory.rules.answers import AnswerKind, answer_kind
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.terms import analyse_terms, hash_terms
 from stores.filters import Filter
@@ -66,6 +67,11 @@ class Query:
         terms: list[int] = hash_terms(list(self.words)).tolist()
         return terms
 
+    @property
+    def answer_kind(self) -> AnswerKind | None:
+        """What kind of thing would answer the question."""
+        return _answer_kind(self.request.text)
+
     @cached_property
     def entities(self) -> Sequence[str]:
         """Keys that the question names, and every run of up to three words, for names that only the memories know."""
@@ -80,6 +86,9 @@ class Query:
 @lru_cache(maxsize=2_048)
 def _words(text: str) -> tuple[str, ...]:
     return tuple(analyse_terms(text))
+
+
+_answer_kind = lru_cache(maxsize=2_048)(answer_kind)
 
 
 @lru_cache(maxsize=2_048)

@@ -4,7 +4,7 @@ Every signal is one array, one entry a row of the owner's index; the score of a 
 are z-normalised over the owner's memories, so that weights mean the same for every owner and every question.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -13,50 +13,32 @@ import numpy as np
 from context0.memory.fusion import Mask, Scores, lowest, normalised
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query
-from context0.memory.writing import ASKS, TELLS_TIME
+from context0.memory.writing import ASKS, TELLS_NUMBER, TELLS_TIME
 from stores.owner.owner_index import OwnerIndex, Snapshot
 from stores.records import FloatVector
 
 SignalName = Literal[
     "semantic", "keyword", "entity", "temporal",
-    "after_question", "two_after", "before", "session", "speaker", "tells_time", "asks", "length", "own_words",
+    "after_question", "two_after", "before", "session", "speaker", "answers", "asks", "own_words",
 ]  # fmt: skip
 SIGNALS: Final[tuple[SignalName, ...]] = get_args(SignalName)
 Weights = Mapping[SignalName, float]
 
-DIALOGUE: Final[Weights] = {
+_COMMON: Final[Weights] = {
     "semantic": 1.0,
     "keyword": 0.7,
-    "entity": 0.1,
+    "entity": 0.2,
     "temporal": 3.0,
-    "after_question": 0.5,
-    "two_after": 0.2,
     "before": 0.2,
     "session": 0.4,
-    "speaker": 3.5,
-    "tells_time": 1.5,
-    "asks": -0.8,
-    "length": 0.4,
-    "own_words": 0.0,
+    "speaker": 3.0,
+    "answers": 2.0,
 }
-"""People who talk with each other, and notes."""
+DIALOGUE: Final[Weights] = {**_COMMON, "after_question": 0.5, "two_after": 0.2, "asks": -1.0, "own_words": 0.0}
+"""People who talk with each other, and notes: what follows a question answers it, and is what is looked for."""
 
-ASSISTANT: Final[Weights] = {
-    "semantic": 1.0,
-    "keyword": 0.7,
-    "entity": 0.15,
-    "temporal": 2.0,
-    "after_question": 0.0,
-    "two_after": 0.1,
-    "before": 0.2,
-    "session": 0.3,
-    "speaker": 2.0,
-    "tells_time": 1.0,
-    "asks": 0.0,
-    "length": 0.0,
-    "own_words": 3.0,
-}
-"""A person who talks with an assistant: what the person said counts."""
+ASSISTANT: Final[Weights] = {**_COMMON, "after_question": 0.0, "two_after": 0.0, "asks": 0.0, "own_words": 3.0}
+"""A person who talks with an assistant: what the person said counts, most of it being questions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +57,11 @@ class Voices:
 Making = tuple[SignalName, Callable[[], Scores]]
 """A signal that is worked out when it counts."""
 
-_BASE: Final[tuple[SignalName, ...]] = ("semantic", "keyword", "entity")
+_BASE: Final[tuple[SignalName, ...]] = ("semantic", "keyword")
+"""The arms of which a memory passes something on to those around it."""
 _ROLES: Final = frozenset({"user", "human", "assistant", "ai", "bot", "system", "model"})
 _PERSON: Final = frozenset({"user", "human"})
+_LATER_NAMED: Final = 0.5
 _BEST_OF_SESSION: Final = 3
 _SESSION_CANDIDATES: Final = 512
 
@@ -146,7 +130,7 @@ def _around(base: Scores, snapshot: Snapshot) -> Iterator[Making]:
     padded = np.append(base, np.float32(0))  # row -1 is nothing
     before, behind = snapshot.previous, snapshot.following
     two_before = snapshot.once("two_before", lambda: np.append(before, -1).take(before, mode="wrap"))
-    asked = snapshot.once("asked", lambda: np.append(_asks(snapshot), np.float32(0)).take(before, mode="wrap"))
+    asked = snapshot.once("asked", lambda: np.append(_has(snapshot, ASKS), np.float32(0)).take(before, mode="wrap"))
     yield "after_question", lambda: asked * padded.take(before, mode="wrap")
     yield "two_after", lambda: padded.take(two_before, mode="wrap")
     yield "before", lambda: padded.take(behind, mode="wrap")
@@ -174,13 +158,16 @@ def _best_of_session(base: Scores, snapshot: Snapshot) -> Scores:
 
 def _about(query: Query, voices: Voices, snapshot: Snapshot) -> Iterator[Making]:
     """What the row is by itself, as far as the question asks for it."""
-    if len(query.analysis.speakers) == 1:
-        code = voices.codes.get(query.analysis.speakers[0], -2)
-        yield "speaker", lambda: (snapshot.speaker == code).astype(np.float32)
-    if query.analysis.intent == "when":
-        yield "tells_time", lambda: ((snapshot.traits & TELLS_TIME) > 0).astype(np.float32)
-    yield "asks", lambda: _asks(snapshot)
-    yield "length", lambda: snapshot.once("length", lambda: np.log1p(snapshot.terms.lengths))
+    if query.analysis.speakers:
+        yield "speaker", lambda: _named(query.analysis.speakers, voices, snapshot)
+    match query.answer_kind:
+        case "time":
+            yield "answers", lambda: _has(snapshot, TELLS_TIME)
+        case "number":
+            yield "answers", lambda: _has(snapshot, TELLS_NUMBER)
+        case "name":
+            yield "answers", lambda: (snapshot.entities.lengths > 0).astype(np.float32)
+    yield "asks", lambda: _has(snapshot, ASKS)
     person = [code for name, code in voices.codes.items() if name.casefold() in _PERSON]
     if person:
         yield (
@@ -189,5 +176,13 @@ def _about(query: Query, voices: Voices, snapshot: Snapshot) -> Iterator[Making]
         )
 
 
-def _asks(snapshot: Snapshot) -> Scores:
-    return snapshot.once("asks", lambda: ((snapshot.traits & ASKS) > 0).astype(np.float32))
+def _has(snapshot: Snapshot, trait: int) -> Scores:
+    return snapshot.once(f"trait {trait}", lambda: ((snapshot.traits & trait) > 0).astype(np.float32))
+
+
+def _named(names: Sequence[str], voices: Voices, snapshot: Snapshot) -> Scores:
+    """1 for what the first speaker said whom the question names, half of it for the others: they are its objects."""
+    scores = np.zeros(len(snapshot), np.float32)
+    for name in reversed(names):
+        scores[snapshot.speaker == voices.codes.get(name, -2)] = 1.0 if name == names[0] else _LATER_NAMED
+    return scores

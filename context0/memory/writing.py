@@ -26,6 +26,7 @@ from context0.memory.inputs import (
     check_tags,
     check_time,
 )
+from context0.memory.rules.answers import tells_number
 from context0.memory.rules.dates import mentions_time
 from context0.memory.rules.entities import extract_entities
 from context0.memory.rules.names import entity_key
@@ -37,6 +38,8 @@ ASKS: Final = 1
 """Trait: the text is a question, or ends in one."""
 TELLS_TIME: Final = 2
 """Trait: the text holds an expression of time."""
+TELLS_NUMBER: Final = 8
+"""Trait: the text holds a number."""
 
 SELF: Final = "self"
 """The entity key of whoever speaks when no speaker is named: the owner."""
@@ -210,7 +213,8 @@ def _relations(memory: Memory) -> tuple[Relation, ...]:
 
 def _traits(content: str) -> int:
     asks = content.rstrip().endswith(("?", "？"))
-    return (ASKS if asks else 0) | (TELLS_TIME if mentions_time(content) else 0)
+    tells = (TELLS_TIME if mentions_time(content) else 0) | (TELLS_NUMBER if tells_number(content) else 0)
+    return (ASKS if asks else 0) | tells
 
 
 def same_content_key(memory: Memory) -> str:

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-K1: Final = 0.9
-B: Final = 0.4
+K1: Final = 0.6
+B: Final = 0.3
 _TAIL_TERMS: Final = 2_048
 
 Terms = npt.NDArray[np.uint32]

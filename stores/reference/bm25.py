@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from stores.records import Hit, MemoryId
 
-K1 = 0.9
-B = 0.4
+K1 = 0.6
+B = 0.3
 
 
 def rank(query: Sequence[str], corpus: Mapping[MemoryId, Sequence[str]]) -> list[Hit]:
