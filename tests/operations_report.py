@@ -48,13 +48,10 @@ def too_small(rows: list[Row]) -> list[Row]:
 def told(part: str) -> str:
     rows = read_rows(part)
     counts = confusion(rows)
-    lines = [
-        f"{part}: {accuracy(rows):.3f} of {len(rows)} right, {len(too_small(rows))} with too little context",
-        f"{'labelled / found':>18}" + "".join(f"{name:>12}" for name in CLASSES),
-    ]
-    for wanted in CLASSES:
-        lines.append(f"{wanted:>18}" + "".join(f"{counts[wanted, found]:>12}" for found in CLASSES))
-    return "\n".join(lines)
+    heading = f"{'labelled / found':>18}" + "".join(f"{name:>12}" for name in CLASSES)
+    table = [f"{wanted:>18}" + "".join(f"{counts[wanted, found]:>12}" for found in CLASSES) for wanted in CLASSES]
+    summary = f"{part}: {accuracy(rows):.3f} of {len(rows)} right, {len(too_small(rows))} with too little context"
+    return "\n".join([summary, heading, *table])
 
 
 def main() -> None:

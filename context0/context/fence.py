@@ -1,0 +1,75 @@
+"""Remembered text as data inside a prompt: one line each, which cannot close its fence nor speak in another's name."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from context0.context.tokens import cut_end
+from stores.records import Memory
+
+FENCE_OPEN: Final = "<memory-data>"
+FENCE_CLOSE: Final = "</memory-data>"
+_UNTRUSTED: Final = 0.5
+_SPEAKER_CHARACTERS: Final = 40
+_READ_CHARACTERS: Final = 20_000
+
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff"
+    "\ufff0-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+    "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"  # joiners stay in Persian, and in emoji
+)
+_CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_ANGLES: Final = str.maketrans("＜＞﹤﹥", "<><>")
+_TAG: Final = re.compile(
+    r"<(?=[\s/|<!]*(?:memory|context|data|system|user|assistant|human|developer|tool|inst|im_|function|message|s\s*>|sys|[|<]))"
+    r"|(?<=[|>])>|>(?=>)",
+    re.IGNORECASE,
+)
+_SPECIAL: Final = re.compile(
+    r"\[(/?)\s*(inst|system|/?sys)\s*\]|!\[|\[\s*(\d{1,4})\s*\]|\|(?=[<>‹›])|(?<=‹)\|", re.IGNORECASE
+)
+_ROLE: Final = re.compile(r"\b(system|assistant|user|human|developer|tool|ai|bot)(\s*[:：])", re.IGNORECASE)
+
+
+def as_data(text: str) -> str:
+    """Return `text` as one line of data. It keeps its words; what could be read as structure of a prompt is defused.
+
+    Line breaks and control characters become spaces; invisible characters (unicode tags, bidirectional marks, zero
+    width) go; angle brackets of tags and of chat markers become ‹ ›; "system:" loses its colon, "[3]" its brackets.
+    """
+    text = text[:_READ_CHARACTERS].translate(_ANGLES)
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text)
+    text = _CONTROL.sub(" ", text).strip()
+    text = _TAG.sub(lambda match: "‹" if match[0] == "<" else "›", text)
+    text = _SPECIAL.sub(_defused, text)
+    return _ROLE.sub(r"\1 –", text)
+
+
+def memory_line(memory: Memory, number: int, *, tokens: int) -> str:
+    """Return "[number] date, speaker, validity: text", at most about `tokens` long."""
+    parts = [_day(memory.occurred_at or memory.created_at)]
+    if memory.speaker:
+        parts.append(_speaker(memory.speaker))
+    if memory.invalid_at is not None:
+        parts.append(f"no longer true since {_day(memory.invalid_at)}")
+    if memory.provenance.trust < _UNTRUSTED:
+        parts.append("unconfirmed")
+    return cut_end(f"[{number}] {', '.join(parts)}: {as_data(memory.content)}", tokens)
+
+
+def _speaker(name: str) -> str:
+    shown = _ROLE.sub(r"\1", as_data(name[:_SPEAKER_CHARACTERS])).replace(":", " ")
+    return f"the {shown.lower()}" if shown.lower() in ("user", "assistant") else shown
+
+
+def _day(moment: datetime) -> str:
+    return moment.date().isoformat()
+
+
+def _defused(match: re.Match[str]) -> str:
+    if match[3]:
+        return f"({match[3]})"
+    if match[2]:
+        return f"({match[1]}{match[2]})"
+    return "! [" if match[0] == "![" else "¦"
