@@ -38,6 +38,8 @@ FIELDS: Final[Mapping[str, Kind]] = {
     "updated_at": "time",
     "occurred_at": "time",
     "expires_at": "time",
+    "valid_from": "time",
+    "invalid_at": "time",
 }
 ALIASES: Final = {"type": "memory_type", "agent": "agent_id", "session": "session_id"}
 MAX_CONDITIONS: Final = 100

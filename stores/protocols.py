@@ -14,9 +14,6 @@ from typing import Protocol
 
 from stores.filters import Filter
 from stores.records import (
-    Decision,
-    DecisionId,
-    DecisionState,
     Document,
     FloatVector,
     HistoryEntry,
@@ -27,13 +24,10 @@ from stores.records import (
     Keyset,
     Memory,
     MemoryId,
-    Message,
-    Metadata,
     PendingWork,
     Point,
     Scope,
-    Session,
-    SessionId,
+    Statement,
     TimeWindow,
 )
 
@@ -60,14 +54,19 @@ class DocumentStore(Protocol):
     async def ping(self) -> None:
         """One cheap round trip. Raises Unavailable."""
 
-    async def put_many(self, documents: Sequence[Document], *, scope: Scope, now: datetime) -> list[Memory]:
+    async def put_many(
+        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> list[Memory]:
         """Write `documents` (1..10,000) and return what is stored for each, in their order.
 
         A document whose `dedupe_key` a live memory of the owner has already is not written: that memory stands in its
-        place in the result. Holds under concurrency, and inside one call. A key of an expired memory is free.
+        place in the result. Holds under concurrency, and inside one call. A key of an expired memory is free; one that
+        begins with CONTENT_KEY also when its memory no longer holds (`invalid_at`).
+        settled: how other memories stand after this, see `settle`; where they name a document that was not written,
+        the memory in its place is meant. In the same commit on SQLite, right after it on MongoDB.
         Durable when it returns; on SQLite all of them or none, on MongoDB each one whole.
-        One round trip (one write for 1,000 documents), and one or two more only when there are duplicates.
-        Raises Full when there is no space.
+        One round trip (one write for 1,000 documents), and one or two more only when there are duplicates, and one for
+        `settled`. Raises Full when there is no space.
         """
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
@@ -84,15 +83,47 @@ class DocumentStore(Protocol):
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         """Return the ids of all the memories that pass `where`, in no order. One round trip."""
 
-    async def update(self, document: Document, *, scope: Scope, expected_version: int, now: datetime) -> None:
-        """Replace the memory and its indexes; the version before stays in the history.
+    async def statements(
+        self,
+        *,
+        scope: Scope,
+        about: Collection[str],
+        relations: Collection[str] | None = None,
+        closed_by: MemoryId | None = None,
+    ) -> list[Statement]:
+        """Return the memories that state something about one of the entity keys, or were ended by `closed_by`.
 
-        Only if the stored version is `expected_version`, else Conflict; NotFound if it is gone. Conflict too if another
-        live memory has the new `dedupe_key`. At most two round trips.
+        relations: only those that state one of these (mentions are never statements). Expired memories come too.
+        In order of (said_at, id). One round trip.
         """
 
-    async def delete(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> bool:
+    async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
+        """Replace relations and validity of these memories; `updated_at` becomes now, the version stays.
+
+        A memory that is gone is left out. One write.
+        """
+
+    async def update(
+        self,
+        document: Document,
+        *,
+        scope: Scope,
+        expected_version: int,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+    ) -> None:
+        """Replace the memory and its indexes; the version before stays in the history. settled: as in `put_many`.
+
+        Only if the stored version is `expected_version`, else Conflict; NotFound if it is gone. Conflict too if another
+        live memory has the new `dedupe_key`. At most two round trips, and one for `settled`.
+        """
+
+    async def delete(
+        self, memory_id: MemoryId, *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> bool:
         """Erase the content, keywords, relations and history of one memory; return whether it was there.
+
+        settled: how others stand without it; written with it on SQLite, before it on MongoDB, if it is there.
 
         What stays is a tombstone without content (id, owner, times, a grown generation, index state pending), so that
         late index work finds that it is stale; `purge` removes it when every index has confirmed. Two round trips.
@@ -259,96 +290,6 @@ class GraphStore(Protocol):
     async def erase(self, scope: Scope) -> int: ...
 
     async def count(self, scope: Scope) -> int: ...
-
-
-class ChatStore(Protocol):
-    """Conversations: sessions, their messages, the owner's chat profile, and decisions that wait for the owner."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def local(self) -> bool:
-        """True where a write is a commit on this machine; elsewhere a journal goes before it."""
-
-    async def open(self) -> None: ...
-
-    async def aclose(self) -> None: ...
-
-    async def reserve(self, session: Session, *, scope: Scope, count: int, now: datetime) -> Session:
-        """Take the next `count` (1..100) message numbers, and return the session as it is after that.
-
-        The numbers taken are [next_seq - count, next_seq). A session that does not exist is created as `session` says;
-        of one that exists only `updated_at` moves. Holds under concurrency: no number is given twice. One round trip.
-        Raises NotFound for a session of another owner, and for one that was deleted.
-        """
-
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
-        """Write messages (1..1,000) of one or several owners, each in the place of its (owner, session, seq).
-
-        Safe to repeat. A message whose session is gone, or belongs to another owner, is left out: late writes do not
-        bring back what was deleted. Durable when it returns. At most two round trips.
-        """
-
-    async def recent(
-        self, session_id: SessionId, *, scope: Scope, limit: int, before: int | None = None
-    ) -> list[Message]:
-        """Return the last `limit` (1..1,000) messages with a number below `before`, in ascending order.
-
-        An unknown session has none. A page far back costs what the last one costs. One round trip.
-        """
-
-    async def get_session(self, session_id: SessionId, *, scope: Scope) -> Session:
-        """Raises NotFound. One round trip."""
-
-    async def list_sessions(self, *, scope: Scope, limit: int, after: Keyset | None = None) -> list[Session]:
-        """Return up to `limit` (1..1,001) sessions, the latest first by (updated_at, id), after the keyset.
-
-        The keyset's `created_ms` is here the session's `updated_at`. One round trip.
-        """
-
-    async def update_session(
-        self,
-        session_id: SessionId,
-        *,
-        scope: Scope,
-        title: str | None = None,
-        summary: tuple[str, int] | None = None,
-        metadata: Metadata | None = None,
-    ) -> Session:
-        """Change what is given, and return the session. `updated_at` stays: it tells of messages. Raises NotFound.
-
-        summary: the text and its `summary_seq`; one that covers less than the stored one is ignored. One round trip.
-        """
-
-    async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:
-        """Erase a session with its messages; return whether it was there. What is written to it later is left out."""
-
-    async def get_profile(self, scope: Scope) -> Metadata:
-        """Return the owner's chat settings, empty if there are none. One round trip."""
-
-    async def put_profile(self, profile: Metadata, *, scope: Scope) -> None:
-        """Replace the owner's chat settings. One write."""
-
-    async def put_decisions(self, decisions: Sequence[Decision], *, scope: Scope) -> None:
-        """Write new decisions; an id that is there already stays as it is. One write."""
-
-    async def list_decisions(
-        self, *, scope: Scope, limit: int, after: Keyset | None = None, state: DecisionState | None = None
-    ) -> list[Decision]:
-        """Return up to `limit` (1..1,001) decisions, newest first by (created_at, id), after the keyset."""
-
-    async def decide(self, decision_id: DecisionId, state: DecisionState, *, scope: Scope, now: datetime) -> Decision:
-        """Settle a pending decision, and return it. Raises NotFound, and Conflict for one that was settled before."""
-
-    async def erase(self, scope: Scope) -> dict[str, int]:
-        """Remove everything of the owner, and return what was removed: "sessions", "messages", "profiles", "decisions".
-
-        No byte of it is left in the files that the store writes itself. Safe to repeat; counts are then 0.
-        """
-
-    async def count(self, scope: Scope) -> dict[str, int]:
-        """Return how many records of each kind the owner has; kinds as `erase`."""
 
 
 class CacheStore(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, NamedTuple, NewType, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, NewType, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -100,11 +100,18 @@ class Memory:
         return copy
 
 
+MENTIONS: Final = "mentions"
+"""The relation of a mere mention; every other one is a statement."""
+CONTENT_KEY: Final = "same:"
+"""How the dedupe keys begin that are made of the content, not by the caller."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
     """A bi-temporal edge between two entity keys, read from one memory.
 
     True in the world in [valid_from, invalid_at); known to us in [created_at, retired_at). None is open.
+    closed_by: the memory that ended it, if another one did.
     """
 
     source: str
@@ -114,6 +121,24 @@ class Relation:
     valid_from: datetime | None = None
     invalid_at: datetime | None = None
     retired_at: datetime | None = None
+    closed_by: MemoryId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What one memory states, and how it stands: what is read to find out what a new fact ends, and written back.
+
+    said_at: when it was said, or else stored. traits: as in Document. relations: all of the memory's.
+    valid_from, invalid_at, superseded_by: of the memory as a whole.
+    """
+
+    id: MemoryId
+    said_at: datetime
+    traits: int
+    relations: tuple[Relation, ...]
+    valid_from: datetime | None = None
+    invalid_at: datetime | None = None
+    superseded_by: MemoryId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +180,25 @@ class IndexRow(NamedTuple):
     entity_terms: bytes
     embedding: bytes | None
     traits: int = 0
+    valid_ms: int | None = None
+    invalid_ms: int | None = None
+    superseded_by: str | None = None
+
+
+class Validity(NamedTuple):
+    """When a memory holds, [valid_ms, invalid_ms), and the memory that took its place, as written at `at_ms`.
+
+    None: since it happened, and open.
+    """
+
+    at_ms: int
+    valid_ms: int | None = None
+    invalid_ms: int | None = None
+    superseded_by: str | None = None
+
+
+def validity_of(row: IndexRow) -> Validity:
+    return Validity(row.updated_ms, row.valid_ms, row.invalid_ms, row.superseded_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,16 @@
 """The memory engine: add, search, get, list, update, delete, and forget for good. See `MemoryEngine`."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Final, Self, TypeVar, Unpack
+from typing import Final, TypeVar, Unpack
 
 from context0.clock import to_ms
-from context0.errors import ConfigurationError, EngineClosed, IdempotencyMismatch, InvalidInput
-from context0.memory.background import Opening, end
+from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
+from context0.memory.core import EngineCore, off_the_loop
 from context0.memory.erasing import erase_owner
-from context0.memory.ids import MemoryIds
-from context0.memory.indexing import Indexer
 from context0.memory.inputs import (
     LIST_NAMES,
     MAX_BATCH,
@@ -27,36 +22,31 @@ from context0.memory.inputs import (
     check_ids,
     check_limit,
     check_memory_types,
+    check_name,
     check_names,
     check_scope,
+    check_time,
 )
 from context0.memory.learned_weights import LearnedWeights
-from context0.memory.learning import Learner
-from context0.memory.model_guard import ModelGuard
-from context0.memory.parts import EngineParts
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint, narrowed, to_search_request
-from context0.memory.results import ErasureReceipt, SearchResult
-from context0.memory.search import Progress, Ranking, Searcher
-from context0.memory.signals import SIGNALS, profile_of, vector_of
-from context0.memory.strategies.protocol import SearchStores
+from context0.memory.results import ErasureReceipt, SearchResult, StatedFact, Superseded
+from context0.memory.rules.facts import SELF
+from context0.memory.rules.names import entity_key
+from context0.memory.search import Progress, Ranking
+from context0.memory.signals import profile_of, vector_of
 from context0.memory.tuning import TuningOutcome
-from context0.memory.warming import warm_up
 from context0.memory.writing import (
     Draft,
     changed_memory,
     check_keys,
     draft_memory,
     same_content_key,
-    to_document,
 )
-from context0.settings import Settings
-from stores.cursors import CursorCodec, CursorContext
+from stores.cursors import CursorContext
 from stores.errors import NotFound, Timeout
 from stores.filters import parse_filter
-from stores.owner.owner_cache import OwnerCache
-from stores.owner.owner_index import OwnerIndex
-from stores.records import Document, HistoryEntry, Keyset, Memory, MemoryId, Page, Scope
+from stores.records import HistoryEntry, Keyset, Memory, MemoryId, Page, Scope
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
@@ -64,7 +54,7 @@ _INLINE_ITEMS: Final = 16
 T = TypeVar("T")
 
 
-class MemoryEngine:
+class MemoryEngine(EngineCore):
     """A memory for many users: each call names its user, and sees that user's memories only.
 
     Nothing is opened before the first call; concurrent first calls open once, and a failed start is tried again by the
@@ -73,59 +63,6 @@ class MemoryEngine:
     An acknowledged write is durable. A failure is never an empty answer: what could not be asked is named in
     `degraded`, or raised. Errors are `context0.errors.Context0Error` and `stores.errors.StoreError`.
     """
-
-    def __init__(self, settings: Settings | None = None, *, parts: EngineParts | None = None) -> None:
-        """Make an engine from settings (default: the environment), or from parts made by hand."""
-        if parts is None:
-            from context0.runtime import build_parts
-
-            parts = build_parts(settings or Settings())
-        self._parts = parts
-        self._ids = MemoryIds()
-        self._opening = Opening(self._open)
-        self._closed = False
-        self._cursors = CursorCodec(bytes(32))
-        self._guard = ModelGuard(parts.documents, parts.embedder)
-        limits = parts.limits
-        self._indexes: OwnerCache[OwnerIndex] = OwnerCache(
-            parts.documents,
-            OwnerIndex,
-            max_bytes=limits.owner_index_max_bytes,
-            staleness_s=limits.owner_index_staleness_s,
-            vectors=parts.vectors.derived,
-        )
-        stores = SearchStores(
-            documents=parts.documents, vectors=parts.vectors, graph=parts.graph, embedder=parts.embedder
-        )
-        self._learner = Learner(parts.documents, SIGNALS, clock=parts.clock)
-        self._searcher = Searcher(
-            stores,
-            self._indexes,
-            clock=parts.clock,
-            max_indexed=limits.owner_index_max_memories,
-            learner=self._learner if limits.learn_from_feedback else None,
-        )
-        self._indexer = Indexer(parts, self._guard, self._indexes)
-        self._background: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Stop the background work, which the stores remember, and close what was opened. Twice is harmless."""
-        self._closed = True
-        parts = self._parts
-        async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
-            for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes):
-                stack.push_async_callback(part.aclose)
-            await self._opening.aclose()
-            if self._background is not None:
-                await end(self._background)
 
     async def add(self, content: str, *, user_id: str, wait: bool = False, **fields: Unpack[MemoryFields]) -> Memory:
         """Remember `content` and return the memory, durable and at once searchable by word.
@@ -155,13 +92,16 @@ class MemoryEngine:
             check_keys(drafts)
             return drafts
 
-        drafts = await _off_the_loop(make, len(memories))
+        drafts = await off_the_loop(make, len(memories))
         if not drafts:
             return []
         await self._ready()
         documents = await self._documents_of(drafts)
-        stored = await self._parts.documents.put_many(documents, scope=scope, now=now)
+        async with self._facts.adding(scope, documents) as settling:
+            documents, changed = settling.documents, settling.changed
+            stored = await self._parts.documents.put_many(documents, scope=scope, now=now, settled=changed)
         self._took(scope, [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id])
+        self._settled(scope, changed, now)
         for draft, memory in zip(drafts, stored, strict=True):
             if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
                 raise IdempotencyMismatch(
@@ -257,19 +197,20 @@ class MemoryEngine:
         scope, now = check_scope(user_id), self._parts.clock.now()
         changed = changed_memory(memory, changes, now=now, max_bytes=self._parts.limits.max_content_bytes)
         key = same_content_key(changed)
-        (document,) = await self._documents_of([Draft(memory=changed, dedupe_key=key)])
-        await self._parts.documents.update(document, scope=scope, expected_version=memory.version, now=now)
-        self._took(scope, [document])
-        return document.memory
+        draft = Draft(memory=changed, dedupe_key=key)
+        return (await self._write_version(scope, draft, expected_version=memory.version, now=now)).memory
 
     async def delete(self, memory_id: str, *, user_id: str) -> None:
         """Forget one memory with its history: no store returns it from now on. Raises NotFound."""
         scope = check_scope(user_id)
         (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
         await self._ready()
-        if not await self._parts.documents.delete(wanted, scope=scope, now=self._parts.clock.now()):
-            raise NotFound(str(memory_id)[:80])
+        now = self._parts.clock.now()
+        async with self._facts.removing(scope, wanted) as changed:
+            if not await self._parts.documents.delete(wanted, scope=scope, now=now, settled=changed):
+                raise NotFound(str(memory_id)[:80])
         self._indexes.discard(scope, [wanted])
+        self._settled(scope, changed, now)
         if self._indexer.immediate:
             await self._parts.vectors.delete_many([wanted], scope=scope)
             await self._parts.documents.purge([wanted], scope=scope)
@@ -285,7 +226,7 @@ class MemoryEngine:
         scope = check_scope(user_id)
         await self._ready()
         async with self._indexer.writing:
-            return await erase_owner(scope, self._parts, self._indexes, self._learner)
+            return await erase_owner(scope, self._parts, self._indexes, self._learner, self.chats)
 
     async def history(self, memory_id: str, *, user_id: str) -> Sequence[HistoryEntry]:
         """Return every version of a memory's content, oldest first, the current one last. Raises NotFound."""
@@ -293,6 +234,34 @@ class MemoryEngine:
         (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
         await self._ready()
         return await self._parts.documents.history(wanted, scope=scope, now=self._parts.clock.now())
+
+    async def facts(
+        self, *, user_id: str, about: str | None = None, as_of: datetime | None = None
+    ) -> Sequence[StatedFact]:
+        """Return what the user's memories state about somebody, in the order in which it was said: read by rules.
+
+        about: a name; None is the user, where memories name no speaker. as_of: only what held then; None is all, with
+        its validity. One round trip. Raises InvalidInput, StoreError.
+        """
+        scope, moment = check_scope(user_id), check_time("as_of", as_of)
+        subject = SELF if about is None else entity_key(check_name("about", about))
+        await self._ready()
+        return await self._facts.stated(scope, subject, moment)
+
+    async def superseded(self, memory_id: str, *, user_id: str) -> Sequence[Superseded]:
+        """Return the facts that a memory has ended, and whether that is certain. Two round trips. Raises NotFound."""
+        scope = check_scope(user_id)
+        (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
+        await self.get(wanted, user_id=user_id)
+        return await self._facts.ended_by(scope, wanted)
+
+    async def keep_both(self, memory_id: str, *, user_id: str) -> None:
+        """Let what a memory has ended hold again beside it. Three round trips. Raises NotFound."""
+        scope = check_scope(user_id)
+        (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
+        await self.get(wanted, user_id=user_id)
+        now = self._parts.clock.now()
+        self._settled(scope, await self._facts.keep_both(scope, wanted, now), now)
 
     async def feedback(self, search_id: str, memory_id: str, *, user_id: str, useful: bool) -> None:
         """Say whether a memory of a search was of use: stored when this returns, and learned from by `tune`.
@@ -326,56 +295,6 @@ class MemoryEngine:
             raise ConfigurationError("feedback is off; set CONTEXT0_LEARN_FROM_FEEDBACK=true to learn from it")
         return check_scope(user_id)
 
-    async def flush(self) -> int:
-        """Do the background work that is due now, and return how many memories it took up."""
-        await self._ready()
-        return await self._indexer.work_off()
-
-    async def _ready(self) -> None:
-        """Open everything on the first call; the others wait for it. A failure is raised, and tried again next time."""
-        if not self._closed:
-            await self._opening.ready()
-        if self._closed:
-            raise EngineClosed("the engine was closed; make a new one")
-
-    async def _open(self) -> None:
-        parts = self._parts
-        await parts.documents.open()
-        await parts.graph.open()
-        await self._guard.load()
-        self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
-        await warm_up(
-            parts.embedder
-        )  # now, not inside a search; beside the reading of an index it would only slow both
-        work = self._indexer.run(parts.limits.index_interval_s)
-        self._background = asyncio.create_task(work, name="context0-indexer")
-
-    async def _documents_of(self, drafts: Sequence[Draft]) -> Sequence[Document]:
-        """Return the documents to write: with their vectors when these need no network, pending otherwise."""
-        embedder = self._parts.embedder
-        vectors: Sequence[bytes | None] = [None] * len(drafts)
-        if embedder.local:
-            rows = await embedder.embed([draft.memory.content for draft in drafts])
-            vectors = [row.tobytes() for row in rows]
-            await self._guard.check(rows.shape[1])
-        else:
-            await self._guard.check()
-        done = embedder.local and self._indexer.immediate
-
-        def make() -> list[Document]:
-            return [
-                to_document(draft.memory, draft.dedupe_key, vector, embedder.model, done=done)
-                for draft, vector in zip(drafts, vectors, strict=True)
-            ]
-
-        return await _off_the_loop(make, len(drafts))
-
-    def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
-        """Let the indexes in memory, and the background, know what was written."""
-        self._indexer.follow(scope, documents)
-        if any(document.memory.index.state == "pending" for document in documents):
-            self._indexer.wake()
-
     def _continued(self, request: SearchRequest, cursor: str, context: CursorContext) -> SearchRequest:
         keyset = self._cursors.decode(cursor, context, now=self._parts.clock.now())
         score, last_id, reference_s, hits = keyset
@@ -388,8 +307,3 @@ class MemoryEngine:
         last = ranking.found[-1]
         keyset = [last.score, last.memory.id, request.reference_time.timestamp(), request.hits]
         return self._cursors.encode(keyset, context, now=self._parts.clock.now())
-
-
-async def _off_the_loop(work: Callable[[], Sequence[T]], items: int) -> Sequence[T]:
-    """Run `work` in a thread when it is more than about a millisecond's; a hop costs half an item."""
-    return await asyncio.to_thread(work) if items > _INLINE_ITEMS else work()

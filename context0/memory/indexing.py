@@ -14,6 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 
 from context0.errors import EmbeddingError, EmbeddingInvalid
+from context0.memory.facts import FactKeeper
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
 from context0.memory.writing import to_document, to_index_row
@@ -45,7 +46,10 @@ class Follower(Protocol):
 class Indexer:
     """Finds due work and does it, a batch at a time, until it is stopped. `wake` says that there is some."""
 
-    def __init__(self, parts: EngineParts, guard: ModelGuard, indexes: OwnerCache[OwnerIndex]) -> None:
+    def __init__(
+        self, parts: EngineParts, guard: ModelGuard, indexes: OwnerCache[OwnerIndex], facts: FactKeeper
+    ) -> None:
+        self._facts = facts
         self._documents = parts.documents
         self._vectors = parts.vectors
         self._graph = parts.graph
@@ -195,7 +199,8 @@ class Indexer:
         now = self._clock.now()
         while over := await self._documents.expired(limit=BATCH, now=now):
             for scope, memory_id in over:
-                await self._documents.delete(memory_id, scope=scope, now=now)
+                async with self._facts.removing(scope, memory_id) as changed:
+                    await self._documents.delete(memory_id, scope=scope, now=now, settled=changed)
                 self._indexes.discard(scope, [memory_id])
 
     def _later(self, item: PendingWork, *, refused: bool) -> IndexMark:

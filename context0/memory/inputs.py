@@ -74,6 +74,7 @@ class SearchOptions(ListOptions, total=False):
     strategies: Collection[ArmName] | None
     deadline_ms: float | None
     min_relevance: float | None
+    as_of: datetime | None
     explain: bool
     why_not: Collection[str]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class SearchRequest:
     """A checked search. `limit`: 1..1,000 memories; `deadline_s`: for all of it.
 
+    as_of: only what held then; None is all, what no longer holds right behind what took its place.
     arms_only: the caller chose the arms, so nothing else speaks for a memory. min_relevance: below it nothing is found;
     None is the default for the size of the memory. hits: how many each of the stores' own arms is asked for; the same
     for every page of a search, since scores among other candidates are other scores.
@@ -39,6 +40,7 @@ class SearchRequest:
     deadline_s: float
     explain: bool
     min_relevance: float | None = None
+    as_of: datetime | None = None
     why_not: Sequence[MemoryId] = ()
     hits: int = 200
     after: tuple[float, str] | None = None

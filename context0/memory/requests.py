@@ -43,6 +43,7 @@ def to_search_request(
         arms=check_strategies(options.get("strategies")),
         arms_only=options.get("strategies") is not None,
         window=_window(options),
+        as_of=check_time("as_of", options.get("as_of")),
         memory_types=check_memory_types(options.get("memory_types")),
         where=None if filters is None else parse_filter(filters),
         deadline_s=(deadline_ms if given_deadline is None else _deadline(given_deadline)) / 1000,

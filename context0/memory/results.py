@@ -41,6 +41,34 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedFact:
+    """One fact that a memory states: (subject, relation, object), and when it holds.
+
+    subject, object: entity keys, lower case; the subject "self" is the user. negated: it is said not to be so.
+    Holds in [valid_from, invalid_at); None is open. superseded_by: the memory that ended it.
+    """
+
+    memory_id: MemoryId
+    subject: str
+    relation: str
+    object: str
+    negated: bool
+    valid_from: datetime | None
+    invalid_at: datetime | None
+    superseded_by: MemoryId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """A fact that another memory ended. certain: False where the two contradict each other: a person may know better."""
+
+    memory_id: MemoryId
+    relation: str
+    object: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReceipt:
     """What one store removed, by kind, and how many records remain. `error` says why, where it failed."""
 

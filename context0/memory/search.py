@@ -27,6 +27,7 @@ from context0.memory.rules.query import QueryAnalysis, analyse_query
 from context0.memory.signals import SIGNALS, Voices, Weighed, profile_of, vector_of, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
+from context0.memory.succession import held_at, put_successors_first
 from stores.errors import StoreError
 from stores.filters import And, Compare, Filter, Not, Or
 from stores.owner.owner_cache import OwnerCache
@@ -152,19 +153,21 @@ class Searcher:
         prepared = {name: ready for name, ready in prepared.items() if name not in progress.failures}
         progress.timed("prepare", started)
         voices = await self._voices(query.request.scope, index)
-        snapshot = index.snapshot()
+        snapshot, request = index.snapshot(), query.request
         allowed = _allowed(query, index, snapshot)
 
         def score() -> Candidates:
             arms = self._scored(query, prepared, snapshot, progress)
             started = time.perf_counter()
-            plain = query.request.arms_only
-            keep = query.request.explain or self._learner is not None
+            plain = request.arms_only
+            keep = request.explain or self._learner is not None
             weighed = (
                 Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, snapshot, allowed, voices, keep=keep)
             )
-            found = allowed & seen(arms, len(snapshot))
-            minimum = _minimum(query.request, int(np.count_nonzero(allowed)), degraded=bool(progress.failures))
+            total, found = weighed.total, allowed & seen(arms, len(snapshot))
+            if snapshot.validity and request.as_of is None and not plain:
+                put_successors_first(total, found, allowed, snapshot)
+            minimum = _minimum(request, int(np.count_nonzero(allowed)), degraded=bool(progress.failures))
             likeness = relevance(query, arms, snapshot, allowed) if minimum else None
             if likeness is not None and likeness < minimum:
                 found[:] = False
@@ -176,7 +179,7 @@ class Searcher:
                 narrowed=allowed,
                 allowed=found,
                 complete=True,
-                total=weighed.total,
+                total=total,
                 signals=weighed.signals,
                 relevance=likeness,
             )
@@ -356,6 +359,8 @@ def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
         allowed &= snapshot.event_ms >= to_ms(request.window.since)
     if request.window.until is not None:
         allowed &= snapshot.event_ms < to_ms(request.window.until)
+    if request.as_of is not None:
+        allowed &= held_at(to_ms(request.as_of), snapshot)
     if query.among is not None:
         chosen = np.zeros(len(snapshot), np.bool_)
         chosen[index.rows_of(query.among)] = True
@@ -372,10 +377,19 @@ def _everything_in_one(request: SearchRequest) -> Filter | None:
         parts.append(_event("gte", request.window.since))
     if request.window.until is not None:
         parts.append(_event("lt", request.window.until))
+    if request.as_of is not None:
+        parts += _held_at(request.as_of)
     return And(tuple(parts)) if parts else None
 
 
-def _event(op: Literal["gte", "lt"], moment: datetime) -> Filter:
+def _held_at(moment: datetime) -> list[Filter]:
+    """Compare when it holds: since the text says, or else since it happened, until another memory ended it."""
+    unsaid = Not(Compare("valid_from", "gte", _BEGINNING))
+    begun = And((unsaid, _event("lte", moment)))
+    return [Or((Compare("valid_from", "lte", moment), begun)), Not(Compare("invalid_at", "lte", moment))]
+
+
+def _event(op: Literal["gte", "lt", "lte"], moment: datetime) -> Filter:
     """Compare when it happened, or when it was stored if that is not known."""
     unknown = Not(Compare("occurred_at", "gte", _BEGINNING))
     return Or((Compare("occurred_at", op, moment), And((unknown, Compare("created_at", op, moment)))))

@@ -29,10 +29,13 @@ from context0.memory.inputs import (
 from context0.memory.rules.answers import tells_number
 from context0.memory.rules.dates import mentions_time
 from context0.memory.rules.entities import extract_entities
+from context0.memory.rules.facts import SELF, decide_extraction, extract_facts
 from context0.memory.rules.names import entity_key
+from context0.memory.rules.supersede import edge_of
 from context0.memory.rules.tags import extract_tags
 from context0.memory.rules.terms import analyse_terms, hash_terms
-from stores.records import Document, IndexRow, IndexState, IndexStatus, Memory, Relation, Scope
+from context0.memory.validity import ONLY_FACTS
+from stores.records import CONTENT_KEY, MENTIONS, Document, IndexRow, IndexState, IndexStatus, Memory, Relation, Scope
 
 ASKS: Final = 1
 """Trait: the text is a question, or ends in one."""
@@ -41,9 +44,11 @@ TELLS_TIME: Final = 2
 TELLS_NUMBER: Final = 8
 """Trait: the text holds a number."""
 
-SELF: Final = "self"
-"""The entity key of whoever speaks when no speaker is named: the owner."""
-MENTIONS: Final = "mentions"
+_PERSON: Final = frozenset({"user", "human", "me", "i"})
+_MACHINE: Final = frozenset({"assistant", "ai", "bot", "system", "model", "agent", "tool"})
+"""Speakers by role: the first are the owner, and what the second say is no fact about anybody."""
+_MOST_READ: Final = 4_000
+"""Characters of a text in which facts are looked for: what is longer is a document, not a statement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,9 @@ def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime,
         metadata=check_metadata(changes.get("metadata", memory.metadata)),
         content_hash=_digest(content),
         updated_at=now,
+        valid_from=None,
+        invalid_at=None,
+        superseded_by=None,
         version=memory.version + 1,
         index=_index_state(memory.index.generation + 1, "pending"),
     )
@@ -128,6 +136,7 @@ def to_document(
     done: a document with a vector needs no further work; otherwise it is pending.
     """
     keywords = analyse_terms(keyword_text(memory))
+    facts = _facts(memory)
     state = _index_state(memory.index.generation, "done" if done and embedding is not None else "pending")
     return Document(
         memory=memory.evolve(embedding_model=None if embedding is None else model, index=state),
@@ -135,9 +144,9 @@ def to_document(
         keywords=tuple(keywords),
         terms=hash_terms(keywords).astype("<u4").tobytes(),
         entity_terms=b"".join(crc32(entity_key(name).encode()).to_bytes(4, "little") for name in memory.entities),
-        relations=_relations(memory),
+        relations=(*_mentions(memory), *facts),
         embedding=embedding,
-        traits=_traits(memory.content),
+        traits=_traits(memory.content) | (ONLY_FACTS if facts and decide_extraction(memory.content) == "simple" else 0),
     )
 
 
@@ -178,6 +187,9 @@ def to_index_row(document: Document) -> IndexRow:
         entity_terms=document.entity_terms,
         embedding=document.embedding,
         traits=document.traits,
+        valid_ms=None if memory.valid_from is None else to_ms(memory.valid_from),
+        invalid_ms=None if memory.invalid_at is None else to_ms(memory.invalid_at),
+        superseded_by=memory.superseded_by,
     )
 
 
@@ -197,7 +209,18 @@ def _end(given: object, now: datetime) -> datetime | None:
     return moment
 
 
-def _relations(memory: Memory) -> tuple[Relation, ...]:
+def _facts(memory: Memory) -> tuple[Relation, ...]:
+    """Return the facts that the text states, as edges that begin when they were said, or when the text says."""
+    role = (memory.speaker or "").casefold()
+    if role in _MACHINE or len(memory.content) > _MOST_READ:
+        return ()
+    said_at = memory.occurred_at or memory.created_at
+    speaker = None if role in _PERSON else memory.speaker
+    facts = extract_facts(memory.content, speaker=speaker, reference=said_at)
+    return tuple(edge_of(fact, created_at=said_at) for fact in facts)
+
+
+def _mentions(memory: Memory) -> tuple[Relation, ...]:
     source = SELF if memory.speaker is None else entity_key(memory.speaker)
     return tuple(
         Relation(
@@ -223,7 +246,7 @@ def same_content_key(memory: Memory) -> str:
     parts: Sequence[object] = (
         memory.content, memory.speaker, memory.agent_id, memory.session_id, memory.memory_type, when, memory.metadata,
     )  # fmt: skip
-    return _digest("content", *parts)
+    return CONTENT_KEY + _digest("content", *parts)
 
 
 def _digest(*parts: object) -> str:

@@ -1,14 +1,14 @@
 """The default vector store: nothing to run and nothing to write, it follows the embeddings kept in the documents."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from stores.errors import DimensionMismatch
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.vector_set import VectorSet
 from stores.protocols import DocumentStore
-from stores.records import FloatVector, Hit, IndexRow, MemoryId, Point, Scope
+from stores.records import FloatVector, Hit, IndexRow, MemoryId, Point, Scope, Validity
 
 _INLINE_BYTES: Final = 16 << 20
 """Up to this size of a matrix a search takes less than about a millisecond, and stays on the event loop."""
@@ -39,6 +39,9 @@ class FollowingVectors(VectorSet):
         if fresh:
             self.add_rows([MemoryId(i) for i in fresh], [row.embedding for row in fresh.values()])
             self._versions.update((row.id, row.version) for row in fresh.values())
+
+    def settle(self, validity: Mapping[MemoryId, Validity]) -> None:
+        """A vector stays what it is, whether or not its memory holds."""
 
     def discard(self, ids: Collection[MemoryId]) -> None:
         self.remove(ids)

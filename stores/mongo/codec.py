@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from stores.records import (
+    MENTIONS,
     Document,
     IndexRow,
     IndexState,
@@ -16,6 +17,7 @@ from stores.records import (
     Provenance,
     Relation,
     Scope,
+    Statement,
 )
 
 Row = dict[str, Any]
@@ -100,6 +102,8 @@ def encode_relation(relation: Relation) -> Row:
         "invalid_at": relation.invalid_at,
         "created_at": relation.created_at,
         "retired_at": relation.retired_at,
+        "closed_by": relation.closed_by,
+        "stated": None if relation.relation == MENTIONS else True,
     }
     return {name: value for name, value in row.items() if value is not None}
 
@@ -182,7 +186,48 @@ def decode_index_row(row: Mapping[str, Any]) -> IndexRow:
         entity_terms=row.get("entity_terms", b""),
         embedding=row.get("embedding"),
         traits=int(row.get("traits", 0)),
+        valid_ms=_ms_or_none(row.get("valid_from")),
+        invalid_ms=_ms_or_none(row.get("invalid_at")),
+        superseded_by=row.get("superseded_by"),
     )
+
+
+def decode_statement(row: Mapping[str, Any]) -> Statement:
+    return Statement(
+        id=MemoryId(row["_id"]),
+        said_at=moment(row["event_at"]),
+        traits=int(row.get("traits", 0)),
+        relations=tuple(map(_decode_relation, row.get("relations", ()))),
+        valid_from=_moment_or_none(row.get("valid_from")),
+        invalid_at=_moment_or_none(row.get("invalid_at")),
+        superseded_by=row.get("superseded_by"),
+    )
+
+
+def _decode_relation(row: Mapping[str, Any]) -> Relation:
+    return Relation(
+        source=row["source"],
+        relation=row["relation"],
+        target=row["target"],
+        created_at=moment(row["created_at"]),
+        valid_from=_moment_or_none(row.get("valid_from")),
+        invalid_at=_moment_or_none(row.get("invalid_at")),
+        retired_at=_moment_or_none(row.get("retired_at")),
+        closed_by=row.get("closed_by"),
+    )
+
+
+def standing(statement: Statement, now: datetime) -> Row:
+    """Return the update that writes how a memory stands."""
+    row = {
+        "relations": [encode_relation(relation) for relation in statement.relations] or None,
+        "valid_from": statement.valid_from,
+        "invalid_at": statement.invalid_at,
+        "superseded_by": statement.superseded_by,
+    }
+    gone = {name: "" for name, value in row.items() if value is None}
+    told = {name: value for name, value in row.items() if value is not None}
+    return {"$set": {**told, "updated_at": now}, **({"$unset": gone} if gone else {})}
 
 
 def decode_work(row: Mapping[str, Any]) -> PendingWork:

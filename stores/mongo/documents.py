@@ -8,7 +8,15 @@ from typing import Final
 from stores.filters import Filter
 from stores.mongo import queries, upkeep, writing
 from stores.mongo.client import MongoDatabase, Row
-from stores.mongo.codec import decode, decode_index_row, decode_work, keyset_of, moment, to_ms
+from stores.mongo.codec import (
+    decode,
+    decode_index_row,
+    decode_statement,
+    decode_work,
+    keyset_of,
+    moment,
+    to_ms,
+)
 from stores.mongo.indexes import prepare_indexes
 from stores.mongo.reading import batches, each, find
 from stores.records import (
@@ -23,8 +31,10 @@ from stores.records import (
     MemoryId,
     PendingWork,
     Scope,
+    Statement,
     TimeWindow,
 )
+from stores.settling import renamed
 
 _SCAN_ROWS: Final = 1_000
 
@@ -58,8 +68,13 @@ class MongoDocuments:
     async def ping(self) -> None:
         await self._database.ping()
 
-    async def put_many(self, documents: Sequence[Document], *, scope: Scope, now: datetime) -> list[Memory]:
-        return await writing.insert(documents, scope.owner, now, self._database)
+    async def put_many(
+        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> list[Memory]:
+        stored = await writing.insert(documents, scope.owner, now, self._database)
+        taken = {one.memory.id: memory.id for one, memory in zip(documents, stored, strict=True)}
+        await writing.settle(renamed(settled, taken), scope.owner, now, self._database)
+        return stored
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         if not ids:
@@ -77,10 +92,38 @@ class MongoDocuments:
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         return [row["_id"] for row in await find(queries.passing(where, scope.owner, now), self._database)]
 
-    async def update(self, document: Document, *, scope: Scope, expected_version: int, now: datetime) -> None:
-        await writing.update(document, scope.owner, expected_version, now, self._database)
+    async def statements(
+        self,
+        *,
+        scope: Scope,
+        about: Collection[str],
+        relations: Collection[str] | None = None,
+        closed_by: MemoryId | None = None,
+    ) -> list[Statement]:
+        if not about and closed_by is None:
+            return []
+        rows = await find(queries.stated(about, relations, closed_by, scope.owner), self._database)
+        return await each(decode_statement, rows)
 
-    async def delete(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> bool:
+    async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
+        await writing.settle(settled, scope.owner, now, self._database)
+
+    async def update(
+        self,
+        document: Document,
+        *,
+        scope: Scope,
+        expected_version: int,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+    ) -> None:
+        await writing.update(document, scope.owner, expected_version, now, self._database)
+        await writing.settle(settled, scope.owner, now, self._database)
+
+    async def delete(
+        self, memory_id: MemoryId, *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> bool:
+        await writing.settle(settled, scope.owner, now, self._database)
         return await writing.delete(memory_id, scope.owner, now, self._database)
 
     async def purge(self, ids: Collection[MemoryId], *, scope: Scope) -> int:

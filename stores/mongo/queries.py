@@ -24,7 +24,7 @@ _ID: Final[Row] = {"_id": 1}
 _LIVE: Final[Row] = {"deleted_at": {"$exists": False}}
 _SCANNED: Final = (
     "version", "deleted_at", "updated_at", "created_at", "occurred_at", "expires_at", "session_id", "session_seq",
-    "speaker", "memory_type", "terms", "entity_terms", "traits",
+    "speaker", "memory_type", "terms", "entity_terms", "traits", "valid_from", "invalid_at", "superseded_by",
 )  # fmt: skip
 
 
@@ -177,6 +177,22 @@ def over(limit: int, now: datetime) -> Query:
 def buried(ids: Collection[MemoryId], owner: str) -> Query:
     return Query(
         filter={"_id": {"$in": list(ids)}, "deleted_at": {"$exists": True}, "source_user_id": owner}, projection=_ID
+    )
+
+
+def stated(about: Collection[str], relations: Collection[str] | None, closed_by: MemoryId | None, owner: str) -> Query:
+    """The memories that state something about one of the entities, or were ended by `closed_by`."""
+    told: Row = {"stated": True} if relations is None else {"relation": {"$in": sorted(relations)}}
+    branches: list[Row] = []
+    if about:
+        edge = {"$elemMatch": {"source": {"$in": sorted(about)}, **told}}
+        branches.append({"relations": edge, "source_user_id": owner})
+    if closed_by is not None:
+        branches.append({"relations.closed_by": closed_by, "source_user_id": owner})
+    return Query(
+        filter={"$or": branches, **_LIVE, "source_user_id": owner},
+        projection=dict.fromkeys(("event_at", "traits", "relations", "valid_from", "invalid_at", "superseded_by"), 1),
+        sort=(("event_at", 1), ("_id", 1)),
     )
 
 

@@ -18,10 +18,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stores.errors import Conflict, NotFound
 from stores.mongo import queries
 from stores.mongo.client import MongoDatabase, Row
-from stores.mongo.codec import decode, encode, encode_index, moment, replacement, tombstone
+from stores.mongo.codec import decode, encode, encode_index, moment, replacement, standing, tombstone
 from stores.mongo.faults import is_only_duplicates
 from stores.mongo.reading import each, find
-from stores.records import Document, IndexMark, IndexState, Memory, MemoryId
+from stores.records import CONTENT_KEY, Document, IndexMark, IndexState, Memory, MemoryId, Statement
 
 VERSIONS_INSIDE: Final = 20
 
@@ -63,12 +63,13 @@ async def _insert_rows(rows: Sequence[Row], database: MongoDatabase) -> list[str
 async def _holders(
     keys: Collection[str], owner: str, now: datetime, database: MongoDatabase
 ) -> tuple[dict[str, Memory], list[MemoryId]]:
-    """Return the live memories that hold the keys, and the ids of the expired ones."""
+    """Return the live memories that hold the keys, and the ids of those whose keys are free: expired, or superseded."""
     live: dict[str, Memory] = {}
     over: list[MemoryId] = []
     for row in await find(queries.by_keys(keys, owner), database):
         memory = decode(row)
-        if memory.expires_at is not None and memory.expires_at <= now:
+        is_expired = memory.expires_at is not None and memory.expires_at <= now
+        if is_expired or (memory.invalid_at is not None and row["dedupe_key"].startswith(CONTENT_KEY)):
             over.append(memory.id)
         else:
             live[row["dedupe_key"]] = memory
@@ -79,9 +80,15 @@ async def _release(ids: Sequence[MemoryId], owner: str, now: datetime, database:
     """Take the dedupe keys of memories that have expired."""
     if not ids:
         return
-    expired = {"_id": {"$in": list(ids)}, "expires_at": {"$lte": now}, "source_user_id": owner}
+    free = {"_id": {"$in": list(ids)}, **_free(now), "source_user_id": owner}
     with database.calls():
-        await database.collection("memories").update_many(expired, {"$unset": {"dedupe_key": ""}})
+        await database.collection("memories").update_many(free, {"$unset": {"dedupe_key": ""}})
+
+
+def _free(now: datetime) -> Row:
+    """What lets go of its dedupe key: a memory whose time is over, or one that no longer holds and has no own key."""
+    superseded = {"invalid_at": {"$exists": True}, "dedupe_key": {"$regex": f"^{CONTENT_KEY}"}}
+    return {"$or": [{"expires_at": {"$lte": now}}, superseded]}
 
 
 async def _insert_again(
@@ -127,8 +134,8 @@ async def _compare_and_set(same: Row, change: Row, key: str, now: datetime, data
         try:
             return (await memories.update_one(same, change)).matched_count == 1
         except DuplicateKeyError:
-            expired = {"dedupe_key": key, "expires_at": {"$lte": now}, "source_user_id": same["source_user_id"]}
-            released = await memories.update_many(expired, {"$unset": {"dedupe_key": ""}})
+            free = {"dedupe_key": key, **_free(now), "source_user_id": same["source_user_id"]}
+            released = await memories.update_many(free, {"$unset": {"dedupe_key": ""}})
             if not released.modified_count:
                 raise Conflict("another memory says this already; keep that one, or say something else") from None
             return (await memories.update_one(same, change)).matched_count == 1
@@ -149,6 +156,18 @@ async def _move_out(entries: Sequence[Row], memory_id: MemoryId, owner: str, dat
         except BulkWriteError as exc:
             if not is_only_duplicates(exc.details or {}):
                 raise
+
+
+async def settle(settled: Sequence[Statement], owner: str, now: datetime, database: MongoDatabase) -> None:
+    """Replace relations and validity of memories that are there; one command for all."""
+    if not settled:
+        return
+    writes = [
+        UpdateOne({"_id": one.id, "deleted_at": {"$exists": False}, "source_user_id": owner}, standing(one, now))
+        for one in settled
+    ]
+    with database.calls():
+        await database.collection("memories").bulk_write(writes, ordered=False)
 
 
 async def delete(memory_id: MemoryId, owner: str, now: datetime, database: MongoDatabase) -> bool:

@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 from stores.protocols import DocumentStore
-from stores.records import IndexRow, MemoryId, Scope
+from stores.records import IndexRow, MemoryId, Scope, Validity
 
 _OVERLAP: Final = timedelta(seconds=5)
 """How far the clocks of two processes may lie apart without a change being missed."""
@@ -26,6 +26,8 @@ class Followed(Protocol):
     def worn(self) -> bool: ...
 
     def apply(self, rows: Sequence[IndexRow]) -> None: ...
+
+    def settle(self, validity: Mapping[MemoryId, Validity]) -> None: ...
 
     def discard(self, ids: Collection[MemoryId]) -> None: ...
 
@@ -59,6 +61,7 @@ class OwnerCache(Generic[I]):
         self._loading: dict[Scope, asyncio.Task[I]] = {}
         self._late: dict[Scope, list[IndexRow]] = {}
         self._late_gone: dict[Scope, set[MemoryId]] = {}
+        self._late_validity: dict[Scope, dict[MemoryId, Validity]] = {}
         self._dropped: set[Scope] = set()
         self._sizes: dict[Scope, int] = {}
         self._total = 0
@@ -95,6 +98,13 @@ class OwnerCache(Generic[I]):
             self._late.setdefault(scope, []).extend(rows)
         if scope in self._held:
             self._held[scope].apply(rows)
+
+    def settle(self, scope: Scope, validity: Mapping[MemoryId, Validity]) -> None:
+        """Take over when memories hold, as this process has just written it."""
+        if scope in self._loading:
+            self._late_validity.setdefault(scope, {}).update(validity)
+        if scope in self._held:
+            self._held[scope].settle(validity)
 
     def discard(self, scope: Scope, ids: Collection[MemoryId]) -> None:
         """Forget ids that turned out to be gone."""
@@ -137,6 +147,7 @@ class OwnerCache(Generic[I]):
                 self._dropped.discard(scope)
                 index = await self._load(scope)
             index.apply(self._late.pop(scope, []))
+            index.settle(self._late_validity.pop(scope, {}))
             index.discard(self._late_gone.pop(scope, ()))
             self._held[scope] = index
             self._held.move_to_end(scope)
@@ -148,6 +159,7 @@ class OwnerCache(Generic[I]):
         finally:
             self._late.pop(scope, None)
             self._late_gone.pop(scope, None)
+            self._late_validity.pop(scope, None)
             del self._loading[scope]
 
     async def _load(self, scope: Scope) -> I:

@@ -11,9 +11,10 @@ from stores.errors import DimensionMismatch
 from stores.owner.columns import Column
 from stores.owner.postings import Postings
 from stores.owner.vector_set import VectorSet
-from stores.records import FloatVector, IndexRow, MemoryId
+from stores.records import FloatVector, IndexRow, MemoryId, Validity, validity_of
 
 NEVER: Final = np.iinfo(np.int64).max
+ALWAYS: Final = Validity(0)
 Mask = npt.NDArray[np.bool_]
 A = TypeVar("A", bound=np.generic)
 
@@ -22,6 +23,7 @@ A = TypeVar("A", bound=np.generic)
 class Snapshot:
     """The arrays of one moment, one entry a row, dead rows included: what a search reads, also in a thread.
 
+    validity: of the few rows that hold since another time than event_ms, or no longer.
     complete: every living row has a vector. session, speaker, memory_type: small codes, -1 for none. previous,
     following: the row before and after it in its session, -1 for none. event_ms: when it happened,
     or else when it was stored.
@@ -37,6 +39,7 @@ class Snapshot:
     created_ms: npt.NDArray[np.int64]
     event_ms: npt.NDArray[np.int64]
     expires_ms: npt.NDArray[np.int64]
+    validity: Mapping[int, Validity]
     session: npt.NDArray[np.int32]
     speaker: npt.NDArray[np.int32]
     memory_type: npt.NDArray[np.int32]
@@ -95,6 +98,7 @@ class OwnerIndex:
         self._session, self._speaker, self._memory_type = Column(np.int32), Column(np.int32), Column(np.int32)
         self._previous, self._following, self._arrival = Column(np.int32), Column(np.int32), Column(np.int64)
         self._traits = Column(np.int32)
+        self._validity: dict[int, Validity] = {}
         self._last_of_session: dict[int, int] = {}
         self._snapshot: Snapshot | None = None
 
@@ -106,7 +110,6 @@ class OwnerIndex:
         columns = (
             self._created, self._event, self._expires, self._session, self._speaker, self._memory_type,
             self._previous, self._following, self._arrival, self._traits,
-            self._traits,
         )  # fmt: skip
         return self.points.nbytes + self._terms.nbytes + self._entities.nbytes + sum(c.nbytes for c in columns)
 
@@ -123,9 +126,10 @@ class OwnerIndex:
             if known is None or (row.version, not row.live) >= (known.version, not known.live):
                 newest[row.id] = row
         fresh = [row for row in newest.values() if self._is_news(row)]
+        self.settle({MemoryId(row.id): validity_of(row) for row in newest.values() if row.live})
+        self.changed_ms = max((self.changed_ms, *(row.updated_ms for row in newest.values())))
         if not fresh:
             return
-        self.changed_ms = max(self.changed_ms, max(row.updated_ms for row in fresh))
         self.discard([MemoryId(row.id) for row in fresh])
         living = [row for row in fresh if row.live]
         if living:
@@ -133,11 +137,23 @@ class OwnerIndex:
         for row in fresh:
             self._versions[row.id] = (row.version, row.embedding is not None)
 
+    def settle(self, validity: Mapping[MemoryId, Validity]) -> None:
+        """Take over when memories hold; unknown ones and what is older than what is known are fine."""
+        for memory_id, held in validity.items():
+            row = self.points.row_of.get(memory_id)
+            if row is None:
+                continue
+            known = self._validity.get(row, ALWAYS)
+            if held.at_ms > known.at_ms and held[1:] != known[1:]:
+                self._validity[row] = held
+                self._snapshot = None
+
     def discard(self, ids: Collection[MemoryId]) -> None:
         """Forget `ids`; unknown ones are fine."""
         self._snapshot = None
         for row in self.points.remove(ids):
             self._unlink(row)
+            self._validity.pop(row, None)
         for memory_id in ids:
             self._versions.pop(memory_id, None)
 
@@ -159,6 +175,7 @@ class OwnerIndex:
             created_ms=self._created.view,
             event_ms=self._event.view,
             expires_ms=self._expires.view,
+            validity=dict(self._validity),
             session=self._session.view,
             speaker=self._speaker.view,
             memory_type=self._memory_type.view,
@@ -187,6 +204,7 @@ class OwnerIndex:
         self._created.append_many([row.created_ms for row in rows])
         self._event.append_many([row.created_ms if row.occurred_ms is None else row.occurred_ms for row in rows])
         self._expires.append_many([NEVER if row.expires_ms is None else row.expires_ms for row in rows])
+        self._validity |= {n: held for n, row in enumerate(rows, first) if any((held := validity_of(row))[1:])}
         self._session.append_many(self.sessions.encode([row.session_id for row in rows]))
         self._traits.append_many([row.traits for row in rows])
         self._arrival.append_many([row.session_seq for row in rows])

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from stores.errors import Conflict, NotFound
 from stores.filters import Filter, matches
 from stores.records import (
+    CONTENT_KEY,
+    MENTIONS,
     Document,
     HistoryEntry,
     Hit,
@@ -24,9 +26,11 @@ from stores.records import (
     PendingWork,
     Relation,
     Scope,
+    Statement,
     TimeWindow,
 )
 from stores.reference.bm25 import rank
+from stores.settling import renamed, with_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +81,16 @@ class ReferenceDocuments:
     async def ping(self) -> None:
         """Always there."""
 
-    async def put_many(self, documents: Sequence[Document], *, scope: Scope, now: datetime) -> list[Memory]:
-        return [self._put(document, scope, now) for document in documents]
+    async def put_many(
+        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> list[Memory]:
+        stored = [self._put(document, scope, now) for document in documents]
+        taken = {one.memory.id: memory.id for one, memory in zip(documents, stored, strict=True)}
+        for document in documents:
+            if taken[document.memory.id] == document.memory.id:
+                self._write(replace(self._of(scope)[document.memory.id], document=with_ids(document, taken)), scope)
+        await self.settle(renamed(settled, taken), scope=scope, now=now)
+        return stored
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         found = {row.memory.id: row.memory for row in self._visible(scope, now)}
@@ -94,7 +106,38 @@ class ReferenceDocuments:
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         return [row.memory.id for row in self._visible(scope, now) if matches(where, row.memory)]
 
-    async def update(self, document: Document, *, scope: Scope, expected_version: int, now: datetime) -> None:
+    async def statements(
+        self,
+        *,
+        scope: Scope,
+        about: Collection[str],
+        relations: Collection[str] | None = None,
+        closed_by: MemoryId | None = None,
+    ) -> list[Statement]:
+        def is_meant(edge: Relation) -> bool:
+            is_named = edge.relation != MENTIONS and (relations is None or edge.relation in relations)
+            return (edge.source in about and is_named) or (closed_by is not None and edge.closed_by == closed_by)
+
+        found = [_statement(row) for row in self._of(scope).values() if any(map(is_meant, row.document.relations))]
+        return sorted(found, key=lambda one: (one.said_at, one.id))
+
+    async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
+        for one in settled:
+            row = self._of(scope).get(one.id)
+            if row is not None and row.live:
+                validity = {"valid_from": one.valid_from, "invalid_at": one.invalid_at}
+                memory = row.memory.evolve(**validity, superseded_by=one.superseded_by, updated_at=now)
+                self._write(replace(row, document=replace(row.document, memory=memory, relations=one.relations)), scope)
+
+    async def update(
+        self,
+        document: Document,
+        *,
+        scope: Scope,
+        expected_version: int,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+    ) -> None:
         memory_id = document.memory.id
         row = self._of(scope).get(memory_id)
         if row is None or not row.visible(now):
@@ -104,11 +147,15 @@ class ReferenceDocuments:
         if self._holder(document.dedupe_key, scope, now) not in (None, row):
             raise Conflict(f"another memory says what {memory_id} would say; keep that one")
         self._write(Row(document=document, past=(*row.past, row.current())), scope)
+        await self.settle(settled, scope=scope, now=now)
 
-    async def delete(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> bool:
+    async def delete(
+        self, memory_id: MemoryId, *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> bool:
         row = self._of(scope).get(memory_id)
         if row is None or not row.live:
             return False
+        await self.settle(settled, scope=scope, now=now)
         self._write(Row(document=_tombstone(row.memory, now), live=False), scope)
         return True
 
@@ -228,7 +275,15 @@ class ReferenceDocuments:
         return (row for row in self._of(scope).values() if row.visible(now))
 
     def _holder(self, dedupe_key: str, scope: Scope, now: datetime) -> Row | None:
-        return next((row for row in self._visible(scope, now) if row.document.dedupe_key == dedupe_key), None)
+        return next(
+            (
+                row
+                for row in self._visible(scope, now)
+                if row.document.dedupe_key == dedupe_key
+                if row.memory.invalid_at is None or not dedupe_key.startswith(CONTENT_KEY)
+            ),
+            None,
+        )
 
     def _put(self, document: Document, scope: Scope, now: datetime) -> Memory:
         holder = self._holder(document.dedupe_key, scope, now)
@@ -314,4 +369,20 @@ def _index_row(row: Row, *, vectors: bool) -> IndexRow:
         entity_terms=row.document.entity_terms,
         embedding=row.document.embedding if vectors else None,
         traits=row.document.traits,
+        valid_ms=None if memory.valid_from is None else _milliseconds(memory.valid_from),
+        invalid_ms=None if memory.invalid_at is None else _milliseconds(memory.invalid_at),
+        superseded_by=memory.superseded_by,
+    )
+
+
+def _statement(row: Row) -> Statement:
+    memory = row.memory
+    return Statement(
+        id=memory.id,
+        said_at=memory.occurred_at or memory.created_at,
+        traits=row.document.traits,
+        relations=row.document.relations,
+        valid_from=memory.valid_from,
+        invalid_at=memory.invalid_at,
+        superseded_by=memory.superseded_by,
     )

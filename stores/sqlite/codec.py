@@ -1,5 +1,6 @@
 """Memories to rows and back: pure. Fields that queries use have a column, the others share one JSON text."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from stores.records import Document, IndexState, Memory, MemoryId, Provenance, R
 COLUMNS: Final = (
     "id", "content", "memory_type", "speaker", "agent_id", "session_id", "session_seq", "importance", "confidence",
     "created_ms", "updated_ms", "occurred_ms", "expires_ms", "version", "embedding_model", "index_state", "generation",
-    "attempts", "next_attempt_ms", "body",
+    "attempts", "next_attempt_ms", "valid_ms", "invalid_ms", "superseded_by", "body",
 )  # fmt: skip
 SELECT: Final = ", ".join(f"m.{name}" for name in COLUMNS)
 
@@ -59,6 +60,9 @@ def encode(document: Document) -> tuple[Any, ...]:
         memory.index.generation,
         memory.index.attempts,
         to_ms_or_none(memory.index.next_attempt_at) or 0,
+        to_ms_or_none(memory.valid_from),
+        to_ms_or_none(memory.invalid_at),
+        memory.superseded_by,
         _encode_body(memory),
         document.dedupe_key,
         created if occurred is None else occurred,
@@ -71,10 +75,6 @@ def _encode_body(memory: Memory) -> str:
         body["metadata"] = memory.metadata
     if memory.summary is not None:
         body["summary"] = memory.summary
-    if memory.valid_from is not None or memory.invalid_at is not None:
-        body["valid"] = [to_ms_or_none(memory.valid_from), to_ms_or_none(memory.invalid_at)]
-    if memory.superseded_by is not None:
-        body["superseded_by"] = memory.superseded_by
     source = memory.provenance
     if source != _NOWHERE:
         body["provenance"] = [source.session_id, source.message_id, source.agent, source.trust]
@@ -87,8 +87,7 @@ _FRESH: Final = IndexState()
 
 def decode(row: tuple[Any, ...], owner: str) -> Memory:
     """Return the memory of a row of COLUMNS."""
-    body: dict[str, Any] = orjson.loads(row[19])
-    valid_from, invalid_at = body.get("valid", (None, None))
+    body: dict[str, Any] = orjson.loads(row[22])
     memory = object.__new__(Memory)
     memory.__dict__.update(  # the frozen dataclass's own __init__ takes 5 us, most of what a row costs
         id=MemoryId(row[0]),
@@ -117,9 +116,9 @@ def decode(row: tuple[Any, ...], owner: str) -> Memory:
         entities=tuple(body["entities"]),
         metadata=body.get("metadata", {}),
         summary=body.get("summary"),
-        valid_from=from_ms_or_none(valid_from),
-        invalid_at=from_ms_or_none(invalid_at),
-        superseded_by=body.get("superseded_by"),
+        valid_from=from_ms_or_none(row[19]),
+        invalid_at=from_ms_or_none(row[20]),
+        superseded_by=row[21],
         provenance=_provenance(body.get("provenance")),
     )
     return memory
@@ -133,7 +132,7 @@ def _provenance(values: list[Any] | None) -> Provenance:
 
 
 def encode_relation(relation: Relation) -> tuple[Any, ...]:
-    """Return (source, relation, target, created_ms, valid_ms, invalid_ms, retired_ms)."""
+    """Return (source, relation, target, created_ms, valid_ms, invalid_ms, retired_ms, closed_by)."""
     return (
         relation.source,
         relation.relation,
@@ -142,4 +141,20 @@ def encode_relation(relation: Relation) -> tuple[Any, ...]:
         to_ms_or_none(relation.valid_from),
         to_ms_or_none(relation.invalid_at),
         to_ms_or_none(relation.retired_at),
+        relation.closed_by,
+    )
+
+
+def decode_relation(row: Sequence[Any]) -> Relation:
+    """Return the relation of a row as `encode_relation` makes it."""
+    source, relation, target, created_ms, valid_ms, invalid_ms, retired_ms, closed_by = row
+    return Relation(
+        source=source,
+        relation=relation,
+        target=target,
+        created_at=from_ms(created_ms),
+        valid_from=from_ms_or_none(valid_ms),
+        invalid_at=from_ms_or_none(invalid_ms),
+        retired_at=from_ms_or_none(retired_ms),
+        closed_by=closed_by,
     )

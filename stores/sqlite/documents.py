@@ -21,6 +21,7 @@ from stores.records import (
     MemoryId,
     PendingWork,
     Scope,
+    Statement,
     TimeWindow,
 )
 from stores.sqlite import maintenance, searching
@@ -28,7 +29,7 @@ from stores.sqlite.codec import SELECT, decode, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
 from stores.sqlite.rows import LIVE, as_json, owner_number, query, row_of, row_range
-from stores.sqlite.writing import bury, insert, release_expired_keys, rewrite
+from stores.sqlite.writing import bury, insert, release_free_keys, rewrite, settle
 
 _SCAN_ROWS: Final = 10_000
 
@@ -51,8 +52,10 @@ class SqliteDocuments:
     async def ping(self) -> None:
         await self._database.read(lambda connection: connection.execute("SELECT 1").get)
 
-    async def put_many(self, documents: Sequence[Document], *, scope: Scope, now: datetime) -> list[Memory]:
-        return await self._database.write(partial(insert, documents, scope.owner, to_ms(now)))
+    async def put_many(
+        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> list[Memory]:
+        return await self._database.write(partial(insert, documents, scope.owner, to_ms(now), settled))
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         return await self._database.read(partial(_get_many, ids, scope.owner, to_ms(now))) if ids else []
@@ -65,11 +68,34 @@ class SqliteDocuments:
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         return await self._database.read(partial(_match, scope.owner, where, to_ms(now)))
 
-    async def update(self, document: Document, *, scope: Scope, expected_version: int, now: datetime) -> None:
-        await self._database.write(partial(_update, document, scope.owner, expected_version, to_ms(now)))
+    async def statements(
+        self,
+        *,
+        scope: Scope,
+        about: Collection[str],
+        relations: Collection[str] | None = None,
+        closed_by: MemoryId | None = None,
+    ) -> list[Statement]:
+        return await self._database.read(partial(searching.statements, about, relations, closed_by, scope.owner))
 
-    async def delete(self, memory_id: MemoryId, *, scope: Scope, now: datetime) -> bool:
-        found = await self._database.write(partial(_delete, memory_id, scope.owner, to_ms(now)))
+    async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
+        await self._database.write(partial(settle, settled, scope.owner, to_ms(now)))
+
+    async def update(
+        self,
+        document: Document,
+        *,
+        scope: Scope,
+        expected_version: int,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+    ) -> None:
+        await self._database.write(partial(_update, document, scope.owner, expected_version, to_ms(now), settled))
+
+    async def delete(
+        self, memory_id: MemoryId, *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+    ) -> bool:
+        found = await self._database.write(partial(_delete, memory_id, scope.owner, to_ms(now), settled))
         if found:
             await self._database.forget_old_pages()
         return found
@@ -190,7 +216,14 @@ def _match(owner: str, where: Filter, now_ms: int, connection: apsw.Connection) 
     return [memory_id for (memory_id,) in query(connection, sql, (*row_range(number), now_ms, *parameters))]
 
 
-def _update(document: Document, owner: str, expected_version: int, now_ms: int, connection: apsw.Connection) -> None:
+def _update(
+    document: Document,
+    owner: str,
+    expected_version: int,
+    now_ms: int,
+    settled: Sequence[Statement],
+    connection: apsw.Connection,
+) -> None:
     memory = document.memory
     row = row_of(connection, memory.id, owner, now_ms)
     if row is None:
@@ -200,14 +233,18 @@ def _update(document: Document, owner: str, expected_version: int, now_ms: int, 
     if version != expected_version:
         raise Conflict(f"{memory.id} is at version {version}, not {expected_version}; read it and change it again")
     connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (row, version, content, updated_ms))
-    release_expired_keys(connection, [document.dedupe_key], owner, now_ms)
+    release_free_keys(connection, [document.dedupe_key], owner, now_ms)
     rewrite(connection, row, document)
+    settle(settled, owner, now_ms, connection)
 
 
-def _delete(memory_id: MemoryId, owner: str, now_ms: int, connection: apsw.Connection) -> bool:
+def _delete(
+    memory_id: MemoryId, owner: str, now_ms: int, settled: Sequence[Statement], connection: apsw.Connection
+) -> bool:
     row = row_of(connection, memory_id, owner, now_ms=None)
     if row is None:
         return False
+    settle(settled, owner, now_ms, connection)
     bury(connection, row, now_ms)
     return True
 

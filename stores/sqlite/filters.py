@@ -19,6 +19,8 @@ _COLUMNS: Final = {
     "updated_at": "m.updated_ms",
     "occurred_at": "m.occurred_ms",
     "expires_at": "m.expires_ms",
+    "valid_from": "m.valid_ms",
+    "invalid_at": "m.invalid_ms",
 }
 _SIGNS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 

@@ -13,7 +13,7 @@ from stores.sqlite.rows import owner_number, query, row_range
 _SCAN: Final = (
     "SELECT m.row, m.id, m.version, m.deleted_ms IS NULL, m.updated_ms, m.created_ms, m.occurred_ms, m.expires_ms,"
     " m.session_id, m.session_seq, m.speaker, m.memory_type, ifnull(i.terms, x''), ifnull(i.entity_terms, x''),"
-    " {vector}, ifnull(i.traits, 0)"
+    " {vector}, ifnull(i.traits, 0), m.valid_ms, m.invalid_ms, m.superseded_by"
     " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.row > ? AND m.row <= ? AND {condition}"
     " ORDER BY m.row LIMIT ?"
 )

@@ -12,7 +12,7 @@ LIVE: Final = "m.deleted_ms IS NULL AND (m.expires_ms IS NULL OR m.expires_ms > 
 """Neither deleted nor over; takes now in milliseconds."""
 
 
-def as_json(values: Iterable[str]) -> str:
+def as_json(values: Iterable[str | int]) -> str:
     """Return a JSON list for json_each: one parameter, however many values."""
     return orjson.dumps(list(values)).decode()
 

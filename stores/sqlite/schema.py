@@ -9,6 +9,7 @@ a few terms as separators inside its own tables after their rows are deleted, an
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from stores.errors import Incompatible
 
 APPLICATION_ID: Final = 0x43545830  # "CTX0"
 ROWS_PER_OWNER: Final = 1 << 32
+ROWS_PER_SESSION: Final = 1 << 32
 
 _VERSION_1: Final = """
 CREATE TABLE owners (
@@ -105,15 +107,77 @@ ALTER TABLE memories ADD COLUMN valid_ms INTEGER;
 ALTER TABLE memories ADD COLUMN invalid_ms INTEGER;
 ALTER TABLE memories ADD COLUMN superseded_by TEXT;
 ALTER TABLE relations ADD COLUMN closed_by TEXT;
+CREATE INDEX relations_stated ON relations (owner_no, source, relation) WHERE relation <> 'mentions';
+CREATE INDEX relations_closed ON relations (closed_by) WHERE closed_by IS NOT NULL;
 """
 
-MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2)
+_VERSION_3: Final = """
+CREATE TABLE chat_sessions (
+    session_no   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT NOT NULL UNIQUE,
+    owner        TEXT NOT NULL,
+    deleted      INTEGER NOT NULL DEFAULT 0,
+    created_ms   INTEGER NOT NULL,
+    updated_ms   INTEGER NOT NULL,
+    next_seq     INTEGER NOT NULL,
+    title        TEXT NOT NULL,
+    summary      TEXT NOT NULL,
+    summary_seq  INTEGER NOT NULL,
+    metadata     TEXT NOT NULL
+) STRICT;
+CREATE INDEX chat_sessions_latest ON chat_sessions (owner, deleted, updated_ms, id);
+
+CREATE TABLE chat_messages (
+    row         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL,
+    role        TEXT NOT NULL,
+    content     TEXT NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    state       TEXT NOT NULL,
+    metadata    TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE chat_profiles (
+    owner    TEXT PRIMARY KEY,
+    profile  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE chat_decisions (
+    id          TEXT PRIMARY KEY,
+    owner       TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    new_id      TEXT NOT NULL,
+    old_id      TEXT NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    state       TEXT NOT NULL,
+    decided_ms  INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX chat_decisions_newest ON chat_decisions (owner, created_ms, id);
+CREATE INDEX chat_decisions_by_state ON chat_decisions (owner, state, created_ms, id);
+"""
+"""Messages lie in one range of rows for each session: row = session_no * 2^32 + seq. Session numbers are never used
+twice. A deleted session stays as a tombstone, so that what is written to it late finds that it is gone."""
+
+MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 
-SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """What a file of ours is: the number in its header, and the steps from one version of its tables to the next."""
+
+    application_id: int
+    migrations: Sequence[str]
+
+    @property
+    def version(self) -> int:
+        return len(self.migrations)
 
 
-def refuse_foreign_file(path: Path) -> None:
+STORE: Final = Schema(application_id=APPLICATION_ID, migrations=MIGRATIONS)
+
+
+def refuse_foreign_file(path: Path, schema: Schema = STORE) -> None:
     """Raise Incompatible for a file that is no database, not ours or of a newer schema, by reading its header only."""
     if not path.exists() or path.stat().st_size == 0:
         return
@@ -125,24 +189,24 @@ def refuse_foreign_file(path: Path) -> None:
         raise Incompatible(f"{path} is not an SQLite database; it was left as it is, choose another path")
     (version,) = struct.unpack(">I", header[60:64])
     (application,) = struct.unpack(">I", header[68:72])
-    _check(str(path), application, version)
+    _check(str(path), application, version, schema)
 
 
-def refuse_foreign_tables(connection: apsw.Connection) -> None:
+def refuse_foreign_tables(connection: apsw.Connection, schema: Schema = STORE) -> None:
     """Raise Incompatible for a database that is not ours or is of a newer schema, by reading it only."""
-    _version(connection)
+    _version(connection, schema)
 
 
-def migrate(connection: apsw.Connection) -> None:
+def migrate(connection: apsw.Connection, schema: Schema = STORE) -> None:
     """Create or bring up to date the tables, in one transaction; a current file is only read. Raises Incompatible."""
-    if _version(connection) == SCHEMA_VERSION:
+    if _version(connection, schema) == schema.version:
         return
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        for step in MIGRATIONS[_version(connection) :]:
+        for step in schema.migrations[_version(connection, schema) :]:
             connection.execute(step)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id = {schema.application_id}")
+        connection.execute(f"PRAGMA user_version = {schema.version}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -150,18 +214,18 @@ def migrate(connection: apsw.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the header must tell the version by itself
 
 
-def _version(connection: apsw.Connection) -> int:
+def _version(connection: apsw.Connection, schema: Schema) -> int:
     application, version = connection.pragma("application_id"), connection.pragma("user_version")
     if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
         application = -1
-    _check(connection.filename, application, version)
+    _check(connection.filename, application, version, schema)
     return int(version)
 
 
-def _check(path: str, application: int, version: int) -> None:
-    if application not in (0, APPLICATION_ID):
+def _check(path: str, application: int, version: int, schema: Schema) -> None:
+    if application not in (0, schema.application_id):
         raise Incompatible(f"{path} is a database of another program; it was left as it is, choose another path")
-    if version > SCHEMA_VERSION:
+    if version > schema.version:
         raise Incompatible(
-            f"{path} has schema {version}, this Context0 knows {SCHEMA_VERSION}; it was left as it is, upgrade Context0"
+            f"{path} has schema {version}, this Context0 knows {schema.version}; it was left as it is, upgrade Context0"
         )

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import apsw
 
-from stores.records import Document, Memory
-from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation
-from stores.sqlite.rows import as_json, query
+from stores.records import CONTENT_KEY, Document, Memory, Relation, Statement
+from stores.settling import renamed, with_ids
+from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation, to_ms_or_none
+from stores.sqlite.rows import as_json, query, row_of
 from stores.sqlite.schema import ROWS_PER_OWNER
 
 _WRITTEN: Final = (*COLUMNS, "dedupe_key", "event_ms")
@@ -16,32 +17,43 @@ _REWRITE: Final = f"UPDATE memories SET {', '.join(f'{name} = ?' for name in _WR
 _BURY: Final = (
     "UPDATE memories SET content = '', speaker = NULL, agent_id = NULL, session_id = NULL, dedupe_key = NULL,"
     """ body = '{"hash":"","tags":[],"entities":[]}', deleted_ms = ?, updated_ms = ?, embedding_model = NULL,"""
-    " occurred_ms = NULL, event_ms = created_ms, expires_ms = NULL, generation = generation + 1,"
+    " occurred_ms = NULL, event_ms = created_ms, expires_ms = NULL, valid_ms = NULL, invalid_ms = NULL,"
+    " superseded_by = NULL, generation = generation + 1,"
     " index_state = 'pending', attempts = 0, next_attempt_ms = 0 WHERE row = ?"
 )
-_INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+_INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def insert(documents: Sequence[Document], owner: str, now_ms: int, connection: apsw.Connection) -> list[Memory]:
+def insert(
+    documents: Sequence[Document],
+    owner: str,
+    now_ms: int,
+    settled: Sequence[Statement],
+    connection: apsw.Connection,
+) -> list[Memory]:
     """Write the documents whose dedupe key is new; return what is stored for each, in order."""
     keys = [document.dedupe_key for document in documents]
-    release_expired_keys(connection, keys, owner, now_ms)
+    release_free_keys(connection, keys, owner, now_ms)
     held = _held_keys(connection, keys, owner)
     fresh: dict[str, Document] = {}
     for document in documents:
         if document.dedupe_key not in held:
             fresh.setdefault(document.dedupe_key, document)
+    stored = [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
+    taken = {one.memory.id: memory.id for one, memory in zip(documents, stored, strict=True)}
     if fresh:
         number, first = _reserve(connection, owner, len(fresh))
-        _insert_rows(connection, number, first, list(fresh.values()))
-    return [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
+        _insert_rows(connection, number, first, [with_ids(document, taken) for document in fresh.values()])
+    settle(renamed(settled, taken), owner, now_ms, connection)
+    return stored
 
 
-def release_expired_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> None:
-    """Let go of the dedupe keys that memories hold whose time is over."""
+def release_free_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> None:
+    """Let go of the dedupe keys that memories hold whose time is over, or that no longer hold."""
     connection.execute(
         "UPDATE memories SET dedupe_key = NULL WHERE owner_no = (SELECT owner_no FROM owners WHERE owner = ?)"
-        " AND dedupe_key IN (SELECT value FROM json_each(?)) AND expires_ms <= ?",
+        " AND dedupe_key IN (SELECT value FROM json_each(?))"
+        f" AND (expires_ms <= ? OR (invalid_ms IS NOT NULL AND dedupe_key GLOB '{CONTENT_KEY}*'))",
         (owner, as_json(keys), now_ms),
     )
 
@@ -102,10 +114,33 @@ def bury(connection: apsw.Connection, row: int, now_ms: int) -> None:
     connection.execute("DELETE FROM history WHERE memory_row = ?", (row,))
 
 
+def settle(settled: Sequence[Statement], owner: str, now_ms: int, connection: apsw.Connection) -> None:
+    """Replace relations and validity of memories; one that is gone is left out."""
+    for statement in settled:
+        row = row_of(connection, statement.id, owner, now_ms=None)
+        if row is None:
+            continue
+        _replace(connection, row, statement.relations)
+        connection.execute(
+            "UPDATE memories SET valid_ms = ?, invalid_ms = ?, superseded_by = ?, updated_ms = ? WHERE row = ?",
+            (
+                to_ms_or_none(statement.valid_from),
+                to_ms_or_none(statement.invalid_at),
+                statement.superseded_by,
+                now_ms,
+                row,
+            ),
+        )
+
+
 def replace_relations(connection: apsw.Connection, row: int, document: Document) -> None:
     """Replace the relations read from the memory at `row`."""
+    _replace(connection, row, document.relations)
+
+
+def _replace(connection: apsw.Connection, row: int, relations: Sequence[Relation]) -> None:
     connection.execute("DELETE FROM relations WHERE memory_row = ?", (row,))
-    values = [(row // ROWS_PER_OWNER, row, *encode_relation(relation)) for relation in document.relations]
+    values = [(row // ROWS_PER_OWNER, row, *encode_relation(relation)) for relation in relations]
     connection.executemany(_INSERT_RELATION, values)
 
 

@@ -12,7 +12,7 @@ import pytest
 from stores.errors import NotFound, StoreError
 from stores.filters import parse_filter
 from stores.protocols import DocumentStore
-from stores.records import Document, IndexMark, Scope, TimeWindow
+from stores.records import Document, IndexMark, Scope, Statement, TimeWindow
 from tests.contracts.builders import (
     ANNA,
     FUTURE,
@@ -21,6 +21,7 @@ from tests.contracts.builders import (
     PENDING,
     build_document,
     build_many,
+    build_relation,
     find,
     ids_of,
     memory_ids,
@@ -56,6 +57,7 @@ OWNERS = (
 async def hers(store: DocumentStore) -> Document:
     """Store memories and a tombstone of ANNA's, and return the document of LIVE."""
     given = build_many(3, index=PENDING, embedding=unit_vector(1), key=None)
+    given[0] = replace(given[0], relations=(build_relation("anna", "munich", relation="lives_in"),))
     gone = build_document("gone", id=GONE)
     await put(store, *given, gone)
     await store.delete(GONE, scope=ANNA, now=NOW)
@@ -69,6 +71,7 @@ async def everything_of_anna(store: DocumentStore) -> list[Any]:
         await rows_of(store, since=PAST),
         await store.history(LIVE, scope=ANNA, now=NOW),
         await store.count(ANNA),
+        await store.statements(scope=ANNA, about={"anna"}),
         await store.keyword(["note"], "note", scope=ANNA, limit=9, now=NOW),
         await store.pending(limit=99, now=NOW),
         await store.expired(limit=99, now=FUTURE),
@@ -105,6 +108,16 @@ async def probe_update(store: DocumentStore, document: Document) -> None:
 
 async def probe_delete(store: DocumentStore, document: Document) -> None:
     assert await store.delete(LIVE, scope=STRANGER, now=NOW) is False
+
+
+async def probe_statements(store: DocumentStore, document: Document) -> None:
+    for closer in (None, LIVE, GONE):
+        assert await store.statements(scope=STRANGER, about={"anna"}, closed_by=closer) == []
+
+
+async def probe_settle(store: DocumentStore, document: Document) -> None:
+    over = Statement(id=LIVE, said_at=NOW, traits=0, relations=(), invalid_at=NOW, superseded_by=GONE)
+    await store.settle([over], scope=STRANGER, now=NOW)
 
 
 async def probe_purge(store: DocumentStore, document: Document) -> None:

@@ -16,7 +16,7 @@ from stores.records import Memory, Scope
 from tests.contracts.introspection import probes_in
 from tests.engine_bench import REGIMES, EngineBench, contents, count_of, ids, many
 
-OF_NOBODY: Final = frozenset({"aclose", "flush"})
+OF_NOBODY: Final = frozenset({"aclose", "flush", "chats"})
 """What concerns the engine as a whole."""
 OF_THE_INDEX: Final = frozenset({"feedback", "tune", "undo_tuning"})
 """What only searches in the owner's index take part in."""
@@ -51,6 +51,7 @@ async def everything_of_anna(engine: MemoryEngine, memory: Memory) -> list[Any]:
         await engine.list(user_id="anna", limit=99),
         await engine.history(memory.id, user_id="anna"),
         contents(await engine.search("Anna", user_id="anna")),
+        await engine.facts(user_id="anna", about="Anna"),
         await engine._parts.documents.count(Scope(owner="anna")),
     ]
 
@@ -139,6 +140,21 @@ async def probe_undo_tuning(engine: MemoryEngine, memory: Memory, stranger: str)
         await engine.undo_tuning(user_id=stranger)
 
 
+async def probe_facts(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    for about in (None, "Anna"):
+        assert await engine.facts(user_id=stranger, about=about) == []
+
+
+async def probe_superseded(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    with pytest.raises(NotFound):
+        await engine.superseded(memory.id, user_id=stranger)
+
+
+async def probe_keep_both(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    with pytest.raises(NotFound):
+        await engine.keep_both(memory.id, user_id=stranger)
+
+
 PROBES: Final = probes_in(globals())
 LEARNING: Final = {"learn_from_feedback": True}
 
@@ -182,6 +198,8 @@ CALLS: Final[dict[str, Any]] = {
     "update": lambda engine, memory_id, user_id: engine.update(memory_id, user_id=user_id, content="x"),
     "delete": lambda engine, memory_id, user_id: engine.delete(memory_id, user_id=user_id),
     "history": lambda engine, memory_id, user_id: engine.history(memory_id, user_id=user_id),
+    "superseded": lambda engine, memory_id, user_id: engine.superseded(memory_id, user_id=user_id),
+    "keep_both": lambda engine, memory_id, user_id: engine.keep_both(memory_id, user_id=user_id),
     "feedback": lambda engine, memory_id, user_id: engine.feedback("x", memory_id, user_id=user_id, useful=True),
 }
 
@@ -237,7 +255,7 @@ async def test_get_many_takes_up_to_a_thousand_texts(untouched: MemoryEngine, od
 # --- users
 
 ARGUMENTS: Final[dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(("add", "get", "search", "update", "delete", "history"), ("x",)),
+    **dict.fromkeys(("add", "get", "search", "update", "delete", "history", "superseded", "keep_both"), ("x",)),
     "add_many": ([{"content": "x"}],),
     "get_many": (["x"],),
     "feedback": ("x", "x"),

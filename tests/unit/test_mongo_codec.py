@@ -74,7 +74,7 @@ def test_the_names_are_the_ones_of_the_design() -> None:
     assert row["source_user_id"] == "anna"
     assert row["index"] == {"state": "pending", "generation": 3, "attempts": 2, "next_attempt_at": FUTURE}
     assert row["provenance"] == {"session_id": "s1", "message_id": "m1", "agent": "agent", "trust": 0.5}
-    assert row["relations"] == [{"source": "a", "relation": "knows", "target": "b", "created_at": PAST}]
+    assert row["relations"] == [{"source": "a", "relation": "knows", "target": "b", "created_at": PAST, "stated": True}]
     assert row["embedding"] == unit_vector(1).tobytes()
     assert row["created_at"] == PAST
     assert isinstance(row["importance"], float)

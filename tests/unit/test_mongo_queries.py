@@ -8,7 +8,7 @@ import pytest
 
 from stores.filters import parse_filter
 from stores.mongo import queries
-from stores.mongo.indexes import INDEXES
+from stores.mongo.index_table import INDEXES
 from stores.mongo.queries import Query
 from stores.records import Keyset, TimeWindow
 from tests import mongo_server
@@ -47,6 +47,8 @@ EXPECTED: Mapping[str, tuple[Query, set[str]]] = {
     "due": (queries.due(10, NOW), {"pending"}),
     "over": (queries.over(10, NOW), {"expiry"}),
     "buried": (queries.buried([named(1)], "anna"), {PRIMARY}),
+    "stated": (queries.stated({"anna"}, None, named(1), "anna"), {"relation_sources", "relation_ends"}),
+    "stated, narrowed": (queries.stated({"anna"}, {"lives_in"}, None, "anna"), {"relation_sources"}),
     "touching": (queries.touching(["anna", "munich"], "anna"), {"relation_sources", "relation_targets"}),
     "touching_newest": (queries.touching_newest("anna", "anna", 5), {"relation_sources", "relation_targets"}),
 }
@@ -97,8 +99,8 @@ def test_the_requirements_indexes_are_declared() -> None:
         ("memories", (("memory_type", 1), ("source_user_id", 1), ("created_at", -1))),
         ("memories", words),
         ("memories", (("tags", 1), ("source_user_id", 1))),
-        ("chat_sessions", (("user_id", 1), ("updated_at", -1))),
-        ("chat_messages", (("session_id", 1), ("seq", 1))),
+        ("chat_sessions", (("source_user_id", 1), ("updated_at", -1), ("_id", -1))),
+        ("chat_messages", (("source_user_id", 1), ("session_id", 1), ("seq", 1))),
     }
 
 

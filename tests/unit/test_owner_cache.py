@@ -1,7 +1,7 @@
 """The indexes of many owners: loaded once, followed while in use, told by other processes, dropped to save memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from stores.errors import Unavailable
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import IndexRow, MemoryId, Scope
+from stores.records import IndexRow, MemoryId, Scope, Validity
 from stores.reference.documents import ReferenceDocuments
 from tests.contracts.builders import (
     ANNA,
@@ -65,6 +65,9 @@ class Weight:
     @property
     def nbytes(self) -> int:
         return 100 * len(self.ids)
+
+    def settle(self, validity: Mapping[MemoryId, Validity]) -> None:
+        """A weight holds always."""
 
     def apply(self, rows: Sequence[IndexRow]) -> None:
         self.ids |= {row.id for row in rows if row.live}

@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.facts import extract_facts
+from context0.memory.rules.known_facts import Stated, Validity, apply_sequence
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.relation_kinds import kind_of
-from context0.memory.rules.supersede import (
-    Stated,
-    Validity,
-    Verdict,
-    apply_sequence,
-    closes,
-    edge_of,
-    fact_of,
-)
+from context0.memory.rules.supersede import Verdict, closes, edge_of, fact_of
 
 UPDATES: Final = [
     json.loads(line)

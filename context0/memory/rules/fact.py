@@ -15,6 +15,7 @@ class Fact:
     digits, "*" for whatever it was.  kind: "single" if a newer value replaces it; a fact may be "multi" though its
     relation is single ("I also work as …").
     negated: it is said not to be so.  ended: it is said to have been so and to be over.
+    beside: a person said that it holds beside what seems to exclude it.
     valid_from: since when it holds, or when it ended; None if the text does not say.
     text_span: where it stands in the text, as characters [start, end).
     """
@@ -26,4 +27,5 @@ class Fact:
     text_span: tuple[int, int]
     negated: bool = False
     ended: bool = False
+    beside: bool = False
     valid_from: datetime | None = None

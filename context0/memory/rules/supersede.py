@@ -8,10 +8,9 @@ Closing is the exception and needs a reason: the same subject, and one of
 Whatever else was said stays. Nothing is deleted: an older fact gets an end, and taking the newer one back removes it.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, NamedTuple
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.names import entity_key
@@ -36,21 +35,6 @@ _ANOTHER_TIME: Final = timedelta(days=366)
 _SHORTEST_PLURAL: Final = 4
 
 
-class Stated(NamedTuple):
-    """A fact and when it was said."""
-
-    fact: Fact
-    at: datetime
-
-
-class Validity(NamedTuple):
-    """A fact and the time in which it holds, [valid_from, invalid_at); None is open."""
-
-    fact: Fact
-    valid_from: datetime | None
-    invalid_at: datetime | None
-
-
 def closes(new: Fact, old: Fact | Relation, *, at: datetime | None = None, old_at: datetime | None = None) -> Verdict:
     """Return what `new`, said later, does to `old`.
 
@@ -66,10 +50,13 @@ def closes(new: Fact, old: Fact | Relation, *, at: datetime | None = None, old_a
     if old.ended or entity_key(new.subject) != entity_key(old.subject):
         return "independent"
     if new.relation.startswith(INSTEAD_OF):
-        is_meant = not old.negated and _fold(old.object) == _fold(new.relation.removeprefix(INSTEAD_OF))
+        is_meant = not old.negated and fold(old.object) == fold(new.relation.removeprefix(INSTEAD_OF))
         return "closes" if is_meant and not old.relation.startswith("remember") else "independent"
     if new.ended:
         return "closes" if _ends(new, old, old_at) else "independent"
+    if new.beside or old.beside:
+        same = new.relation == old.relation and new.negated == old.negated and _same_object(new, old)
+        return "repeats" if same else "independent"
     if new.negated or old.negated:
         return _weigh_denial(new, old)
     return _weigh_values(new, old, new.valid_from or at)
@@ -101,7 +88,7 @@ def _weigh_values(new: Fact, old: Fact, since: datetime | None) -> Verdict:
     """Weigh two facts that both are said to hold, `new` since `since`."""
     if _same_object(new, old):
         if new.relation == old.relation:
-            return "closes" if len(_fold(new.object)) > len(_fold(old.object)) else "repeats"
+            return "closes" if len(fold(new.object)) > len(fold(old.object)) else "repeats"
         if OPPOSITES.get(new.relation) == old.relation:
             return "closes"
         if _bond(new) and _bond(old):
@@ -110,13 +97,13 @@ def _weigh_values(new: Fact, old: Fact, since: datetime | None) -> Verdict:
     if (
         new.relation != old.relation
         or "multi" in (new.kind, old.kind, kind_of(new.relation))
-        or _is_older_news(since, old)
+        or is_older_news(since, old)
     ):
         return "independent"
     return "contradicts" if new.relation in UNCHANGING else "closes"
 
 
-def _is_older_news(since: datetime | None, old: Fact) -> bool:
+def is_older_news(since: datetime | None, old: Fact) -> bool:
     """Tell whether what was said later held earlier: "I moved to Graz in 2015" behind "… to Munich in 2021"."""
     return since is not None and old.valid_from is not None and since < old.valid_from
 
@@ -135,74 +122,17 @@ def _bond(fact: Fact) -> int:
 
 def _same_object(new: Fact, old: Fact) -> bool:
     """Tell whether both speak of the same thing; of birthdays one may lack the year."""
-    one, other = _fold(new.object), _fold(old.object)
+    one, other = fold(new.object), fold(old.object)
     if one == other:
         return True
     return new.relation == old.relation == "birthday" and (one.startswith(other + " ") or other.startswith(one + " "))
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
+    """Return the key under which two names mean the same thing: without case, article-less, in the singular."""
     key = entity_key(name)
     is_plural = len(key) >= _SHORTEST_PLURAL and key.endswith("s") and not key.endswith("ss")
     return key[:-1] if is_plural else key
-
-
-def apply_sequence(stated: Iterable[Stated]) -> tuple[Validity, ...]:
-    """Return what is known after everything was said, in that order: each fact with the time in which it holds.
-
-    A repeat adds nothing. An end that ends nothing known is kept as a fact of the past. A correction puts the new
-    value in the place of the old one, since when that held.
-    """
-    known: list[_Known] = []
-    for fact, at in stated:
-        _add(known, fact, _aware(at))
-    return tuple(Validity(one.fact, one.valid_from, one.invalid_at) for one in known)
-
-
-class _Known:
-    """A fact that is known, when it was said, and the time in which it holds."""
-
-    __slots__ = ("at", "fact", "invalid_at", "valid_from")
-
-    def __init__(self, fact: Fact, at: datetime, valid_from: datetime | None, invalid_at: datetime | None) -> None:
-        self.fact, self.at, self.valid_from, self.invalid_at = fact, at, valid_from, invalid_at
-
-    def close(self, moment: datetime, said_at: datetime) -> None:
-        """End it at `moment`; where that lies before its beginning, when that was said, or before it began."""
-        if self.valid_from is not None and moment <= self.valid_from:
-            moment = max(said_at, self.valid_from)
-        self.invalid_at = moment
-
-
-def _add(known: list[_Known], fact: Fact, at: datetime) -> None:
-    moment = fact.valid_from or at
-    open_ones = [one for one in known if one.invalid_at is None or one.invalid_at > at]
-    verdicts = [(one, closes(fact, one.fact, at=at, old_at=one.at)) for one in open_ones]
-    ended = [one for one, verdict in verdicts if verdict in ("closes", "contradicts")]
-    if fact.relation.startswith(INSTEAD_OF):
-        known += [_Known(replace(one.fact, object=fact.object), at, one.valid_from, None) for one in ended]
-        for one in ended:
-            one.invalid_at = at
-        return
-    for one in ended:
-        one.close(moment, at)
-    if fact.ended:
-        if not ended:
-            known.append(_Known(fact, at, None, moment))
-        return
-    if any(verdict == "repeats" for _, verdict in verdicts):
-        return
-    later = [one.fact.valid_from for one in open_ones if _follows(one.fact, fact, moment)]
-    known.append(_Known(fact, at, moment, min((since for since in later if since is not None), default=None)))
-
-
-def _follows(old: Fact, new: Fact, since: datetime) -> bool:
-    """Tell whether `old`, though said first, came after `new` and ended it."""
-    return _is_older_news(since, old) and closes(old, new) == "closes"
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def edge_of(fact: Fact, *, created_at: datetime) -> Relation:
@@ -211,7 +141,7 @@ def edge_of(fact: Fact, *, created_at: datetime) -> Relation:
     One that begins when it was said, for want of a date, has `valid_from` equal to `created_at`. An end becomes an
     edge that is over.
     """
-    beside = _BESIDE if fact.kind == "multi" and kind_of(fact.relation) == "single" else ""
+    beside = _BESIDE if fact.beside or (fact.kind == "multi" and kind_of(fact.relation) == "single") else ""
     since = fact.valid_from or created_at
     return Relation(
         source=fact.subject,
@@ -232,8 +162,19 @@ def fact_of(edge: Relation) -> Fact:
         relation=relation,
         object=edge.target,
         kind="multi" if name != relation else kind_of(relation),
+        beside=name != relation,
         text_span=(0, 0),
         negated=name != edge.relation,
         ended=edge.invalid_at is not None,
         valid_from=edge.invalid_at or (None if edge.valid_from == edge.created_at else edge.valid_from),
     )
+
+
+def names_of(family: str) -> Collection[str]:
+    """Return every name under which edges of a family of relations are kept."""
+    relations = [family]
+    if family in OPPOSITES:
+        relations.append(OPPOSITES[family])
+    if family == RELATED_TO:
+        relations = [RELATED_TO + role for role in BONDS]
+    return [denied + beside + name for name in relations for denied in ("", _DENIED) for beside in ("", _BESIDE)]

@@ -1,0 +1,183 @@
+"""What an engine is beneath its calls: parts that are opened on first use and closed once, and work in the background."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from context0.clock import to_ms
+from context0.errors import EngineClosed
+from context0.memory.background import Opening, end
+from context0.memory.facts import FactKeeper
+from context0.memory.ids import MemoryIds
+from context0.memory.indexing import Indexer
+from context0.memory.learning import Learner
+from context0.memory.model_guard import ModelGuard
+from context0.memory.parts import EngineParts
+from context0.memory.search import Searcher
+from context0.memory.signals import SIGNALS
+from context0.memory.strategies.protocol import SearchStores
+from context0.memory.warming import warm_up
+from context0.memory.writing import Draft, to_document
+from context0.settings import Settings
+from stores.chat_protocol import ChatStore
+from stores.cursors import CursorCodec
+from stores.owner.owner_cache import OwnerCache
+from stores.owner.owner_index import OwnerIndex
+from stores.records import Document, Scope, Statement, Validity
+
+_CURSOR_KEY: Final = "cursor_key"
+_INLINE_ITEMS: Final = 16
+
+T = TypeVar("T")
+
+
+class EngineCore:
+    """Opens its parts before the first call: concurrent first calls open once, and a failed start is tried again by the
+    next call. One engine belongs to one event loop.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, parts: EngineParts | None = None) -> None:
+        """Make an engine from settings (default: the environment), or from parts made by hand."""
+        if parts is None:
+            from context0.runtime import build_parts
+
+            settings = settings or Settings()
+            parts = build_parts(settings)
+        self.settings = settings
+        """What the engine was made from; None for one made of parts."""
+        self._parts = parts
+        self._ids = MemoryIds()
+        self._opening = Opening(self._open)
+        self._chats_opening = Opening(parts.chats.open)
+        self._closed = False
+        self._cursors = CursorCodec(bytes(32))
+        self._guard = ModelGuard(parts.documents, parts.embedder)
+        limits = parts.limits
+        self._indexes: OwnerCache[OwnerIndex] = OwnerCache(
+            parts.documents,
+            OwnerIndex,
+            max_bytes=limits.owner_index_max_bytes,
+            staleness_s=limits.owner_index_staleness_s,
+            vectors=parts.vectors.derived,
+        )
+        stores = SearchStores(
+            documents=parts.documents, vectors=parts.vectors, graph=parts.graph, embedder=parts.embedder
+        )
+        self._learner = Learner(parts.documents, SIGNALS, clock=parts.clock)
+        self._searcher = Searcher(
+            stores,
+            self._indexes,
+            clock=parts.clock,
+            max_indexed=limits.owner_index_max_memories,
+            learner=self._learner if limits.learn_from_feedback else None,
+        )
+        self._facts = FactKeeper(parts.documents)
+        self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
+        self._background: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop the background work, which the stores remember, and close what was opened. Twice is harmless."""
+        self._closed = True
+        parts = self._parts
+        async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
+            for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes, parts.chats):
+                stack.push_async_callback(part.aclose)
+            await self._opening.aclose()
+            await self._chats_opening.aclose()
+            if self._background is not None:
+                await end(self._background)
+
+    async def chats(self) -> ChatStore:
+        """Return the store of the conversations, opened by whoever needs it first. Raises StoreError, EngineClosed."""
+        await self._ready()
+        await self._chats_opening.ready()
+        if self._closed:
+            raise EngineClosed("the engine was closed; make a new one")
+        return self._parts.chats
+
+    async def flush(self) -> int:
+        """Do the background work that is due now, and return how many memories it took up."""
+        await self._ready()
+        return await self._indexer.work_off()
+
+    async def _ready(self) -> None:
+        """Open everything on the first call; the others wait for it. A failure is raised, and tried again next time."""
+        if not self._closed:
+            await self._opening.ready()
+        if self._closed:
+            raise EngineClosed("the engine was closed; make a new one")
+
+    async def _open(self) -> None:
+        parts = self._parts
+        await parts.documents.open()
+        await parts.graph.open()
+        await self._guard.load()
+        self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
+        await warm_up(parts.embedder)  # now, not in a search: beside the reading of an index it would slow both
+        work = self._indexer.run(parts.limits.index_interval_s)
+        self._background = asyncio.create_task(work, name="context0-indexer")
+
+    async def _documents_of(self, drafts: Sequence[Draft]) -> Sequence[Document]:
+        """Return the documents to write: with their vectors when these need no network, pending otherwise."""
+        embedder = self._parts.embedder
+        vectors: Sequence[bytes | None] = [None] * len(drafts)
+        if embedder.local:
+            rows = await embedder.embed([draft.memory.content for draft in drafts])
+            vectors = [row.tobytes() for row in rows]
+            await self._guard.check(rows.shape[1])
+        else:
+            await self._guard.check()
+        done = embedder.local and self._indexer.immediate
+
+        def make() -> list[Document]:
+            return [
+                to_document(draft.memory, draft.dedupe_key, vector, embedder.model, done=done)
+                for draft, vector in zip(drafts, vectors, strict=True)
+            ]
+
+        return await off_the_loop(make, len(drafts))
+
+    def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
+        """Let the indexes in memory, and the background, know what was written."""
+        self._indexer.follow(scope, documents)
+        if any(document.memory.index.state == "pending" for document in documents):
+            self._indexer.wake()
+
+    async def _write_version(self, scope: Scope, draft: Draft, *, expected_version: int, now: datetime) -> Document:
+        """Put the next version of a memory in the place of `expected_version`, with what it does to other facts."""
+        (document,) = await self._documents_of([draft])
+        async with self._facts.replacing(scope, document) as settling:
+            (document,), changed = settling.documents, settling.changed
+            store = self._parts.documents
+            await store.update(document, scope=scope, expected_version=expected_version, now=now, settled=changed)
+        self._took(scope, [document])
+        self._settled(scope, changed, now)
+        return document
+
+    def _settled(self, scope: Scope, changed: Sequence[Statement], now: datetime) -> None:
+        """Let the indexes in memory know how memories stand since `now`."""
+        if changed:
+            self._indexes.settle(scope, {one.id: _validity(one, now) for one in changed})
+
+
+def _validity(one: Statement, now: datetime) -> Validity:
+    since = None if one.valid_from is None else to_ms(one.valid_from)
+    until = None if one.invalid_at is None else to_ms(one.invalid_at)
+    return Validity(to_ms(now), since, until, one.superseded_by)
+
+
+async def off_the_loop(work: Callable[[], Sequence[T]], items: int) -> Sequence[T]:
+    """Run `work` in a thread when it is more than about a millisecond's; a hop costs half an item."""
+    return await asyncio.to_thread(work) if items > _INLINE_ITEMS else work()

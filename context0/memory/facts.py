@@ -1,0 +1,173 @@
+"""Facts kept true to each other as memories come, change and go: what a new one ends, what a removed one gives back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from weakref import WeakValueDictionary
+
+from context0.memory.results import StatedFact, Superseded
+from context0.memory.rules.supersede import closes, fact_of
+from context0.memory.validity import concerned, opened, resettle, settle, standing_beside, states_facts, subjects_of
+from stores.protocols import DocumentStore
+from stores.records import MENTIONS, Document, MemoryId, Relation, Scope, Statement
+
+_INLINE: Final = 16
+"""Up to so many statements are settled in less than a millisecond, on the event loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """What is to be written together: the documents with their validity, and how other memories stand after it."""
+
+    documents: Sequence[Document]
+    changed: Sequence[Statement]
+
+
+class FactKeeper:
+    """Works out what a write does to the facts of the same subjects. Writes that state facts wait for each other.
+
+    What states no fact costs nothing. Two processes that state facts about the same subject in the same instant may
+    both leave theirs open: the next write about it settles them.
+    """
+
+    def __init__(self, documents: DocumentStore) -> None:
+        self._documents = documents
+        self._writing: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def adding(self, scope: Scope, documents: Sequence[Document]) -> AsyncIterator[Settling]:
+        """Give what to write for new documents; write it inside. One round trip if there are facts among them."""
+        new = [one for one in map(_statement_of, documents) if states_facts(one)]
+        if not new:
+            yield Settling(documents=documents, changed=())
+            return
+        async with self._lock(scope):
+            held = await self._documents.statements(scope=scope, about=subjects_of(new), relations=concerned(new))
+            if len(held) + len(new) > _INLINE:
+                settled = await asyncio.to_thread(settle, held, new)
+            else:
+                settled = settle(held, new)
+            yield Settling(documents=_standing(documents, settled.new), changed=settled.changed)
+
+    @asynccontextmanager
+    async def replacing(self, scope: Scope, document: Document) -> AsyncIterator[Settling]:
+        """Give what to write for the next version of a memory; write it inside. One round trip, or two."""
+        new = _statement_of(document)
+        async with self._lock(scope):
+            held, about = await self._around(scope, new.id, subjects_of([new]))
+            changed = await asyncio.to_thread(resettle, [*held, new], about) if about else ()
+            others = [one for one in changed if one.id != new.id]
+            yield Settling(documents=_standing([document], changed), changed=others)
+
+    @asynccontextmanager
+    async def removing(self, scope: Scope, memory_id: MemoryId) -> AsyncIterator[Sequence[Statement]]:
+        """Give how others stand without a memory; remove it inside. One round trip, or two if it had ended a fact."""
+        async with self._lock(scope):
+            held, about = await self._around(scope, memory_id, set())
+            yield await asyncio.to_thread(resettle, held, about) if about else ()
+
+    async def stated(self, scope: Scope, subject: str, as_of: datetime | None) -> Sequence[StatedFact]:
+        """Return the facts about one subject, in the order in which they were said. One round trip."""
+        held = await self._documents.statements(scope=scope, about={subject})
+        found = [_stated(one.id, edge) for one in held for edge in one.relations if _is_fact_about(edge, subject)]
+        return found if as_of is None else [fact for fact in found if _holds(fact, as_of)]
+
+    async def ended_by(self, scope: Scope, memory_id: MemoryId) -> Sequence[Superseded]:
+        """Return the facts that a memory has ended. One round trip."""
+        held = await self._documents.statements(scope=scope, about=(), closed_by=memory_id)
+        edges = [(one.id, edge) for one in held for edge in one.relations if edge.closed_by == memory_id]
+        if not edges:
+            return ()
+        about = {edge.source for _, edge in edges}
+        own = [one for one in await self._documents.statements(scope=scope, about=about) if one.id == memory_id]
+        return [_superseded(old_id, edge, own) for old_id, edge in edges]
+
+    async def keep_both(self, scope: Scope, memory_id: MemoryId, now: datetime) -> Sequence[Statement]:
+        """Let what a memory has ended hold again, and return what changed. Three round trips, one of them a write."""
+        async with self._lock(scope):
+            held = await self._documents.statements(scope=scope, about=(), closed_by=memory_id)
+            about = subjects_of(held)
+            if not about:
+                return ()
+            before = await self._documents.statements(scope=scope, about=about)
+            beside = [standing_beside(one, about) if one.id == memory_id else one for one in before]
+            again = {one.id: one for one in resettle(beside, about)}
+            after = [again.get(one.id, one) for one in beside]
+            changed = [one for one, old in zip(after, before, strict=True) if one != old]
+            await self._documents.settle(changed, scope=scope, now=now)
+            return changed
+
+    async def _around(
+        self, scope: Scope, memory_id: MemoryId, about: set[str]
+    ) -> tuple[Sequence[Statement], Collection[str]]:
+        """Return all other statements about the subjects, and about those of whom the memory had ended a fact."""
+        held = await self._documents.statements(scope=scope, about=about, closed_by=memory_id)
+        wider = about | subjects_of(held)
+        if wider != about:
+            held = await self._documents.statements(scope=scope, about=wider)
+        return [one for one in held if one.id != memory_id], wider
+
+    def _lock(self, scope: Scope) -> asyncio.Lock:
+        lock = self._writing.get(scope)
+        if lock is None:
+            lock = self._writing[scope] = asyncio.Lock()
+        return lock
+
+
+def _is_fact_about(edge: Relation, subject: str) -> bool:
+    return edge.source == subject and edge.relation != MENTIONS
+
+
+def _stated(memory_id: MemoryId, edge: Relation) -> StatedFact:
+    fact = fact_of(edge)
+    return StatedFact(
+        memory_id=memory_id,
+        subject=fact.subject,
+        relation=fact.relation,
+        object=fact.object,
+        negated=fact.negated,
+        valid_from=edge.valid_from,
+        invalid_at=edge.invalid_at,
+        superseded_by=edge.closed_by,
+    )
+
+
+def _holds(fact: StatedFact, moment: datetime) -> bool:
+    begun = fact.valid_from is None or fact.valid_from <= moment
+    return begun and (fact.invalid_at is None or moment < fact.invalid_at)
+
+
+def _superseded(memory_id: MemoryId, edge: Relation, own: Sequence[Statement]) -> Superseded:
+    old = fact_of(opened(edge))
+    new = [fact_of(opened(one)) for statement in own for one in statement.relations if one.source == edge.source]
+    certain = not any(closes(fact, old) == "contradicts" for fact in new)
+    return Superseded(memory_id=memory_id, relation=old.relation, object=old.object, certain=certain)
+
+
+def _statement_of(document: Document) -> Statement:
+    memory = document.memory
+    return Statement(
+        id=memory.id,
+        said_at=memory.occurred_at or memory.created_at,
+        traits=document.traits,
+        relations=document.relations,
+    )
+
+
+def _standing(documents: Sequence[Document], settled: Iterable[Statement]) -> list[Document]:
+    """Return the documents with their relations and their validity as settled."""
+    by_id = {one.id: one for one in settled}
+    return [
+        document if (one := by_id.get(document.memory.id)) is None else _as_settled(document, one)
+        for document in documents
+    ]
+
+
+def _as_settled(document: Document, one: Statement) -> Document:
+    memory = document.memory.evolve(
+        valid_from=one.valid_from, invalid_at=one.invalid_at, superseded_by=one.superseded_by
+    )
+    return replace(document, memory=memory, relations=one.relations)
