@@ -9,12 +9,16 @@ import numpy as np
 
 from context0.memory.fusion import Mask, Scores
 from context0.memory.inputs import ArmName
-from context0.memory.query import Query
+from context0.memory.query import Query, SearchRequest
+from context0.memory.signals import SIGNALS, Voices, said_by
 from stores.owner.owner_index import Snapshot
 from stores.records import Memory
 
-_PER_DECADE: Final = 0.05
-_LEAST: Final = 0.02
+DEFAULT_MINIMUM: Final = 0.005
+"""The relevance below which a search returns nothing. It is cautious: static vectors give "what is my job?" and "I work
+as a nurse" a likeness of 0.19 only, and a lost answer is worse than a weak one."""
+_LEAD_SCALE: Final = 2.0
+_LARGEST_LEAD: Final = 1_000.0
 _NO_WORD: Final = re.compile(r"\W+")
 
 
@@ -39,14 +43,30 @@ def _best(scores: Scores, allowed: Mask) -> float:
     return float(np.fmax.reduce(scores if allowed.all() else scores[allowed], initial=0))
 
 
-def default_minimum(memories: int) -> float:
-    """Return the relevance below which an owner of so many memories is told that there is nothing.
+def minimum(request: SearchRequest, *, degraded: bool) -> float:
+    """Return the relevance that the search asks for; a search with chosen or missing arms takes whatever they find."""
+    if request.min_relevance is not None:
+        return request.min_relevance
+    return 0.0 if request.arms_only or degraded else DEFAULT_MINIMUM
 
-    The best of many memories is somewhat like any question by chance, and more so the more there are; in a small memory
-    even a weak likeness means something. The number is cautious: static vectors give "what is my job?" and "I work as
-    a nurse" a likeness of 0.19 only, and a lost answer is worse than a weak one.
+
+def heard(query: Query, total: Scores, snapshot: Snapshot, allowed: Mask, voices: Voices) -> float:
+    """Return how likely the person whom the question names said what it asks for, in (0, 1]; 1 without a person.
+
+    A question about one person that is answered by what another said best asks for what was never said of that one.
+    Compared are the best scores of both without what the name itself is worth, by a logistic curve.
     """
-    return max(_LEAST, _PER_DECADE * math.log10(max(memories, 1)))
+    names = query.analysis.speakers
+    if not names or query.request.arms_only:
+        return 1.0
+    speaker = said_by(names, voices, snapshot)
+    plain = total - voices.weights[SIGNALS.index("speaker")] * speaker
+    named = allowed & (speaker == 1)
+    unnamed = allowed & ~named
+    if not named.any() or not unnamed.any():
+        return 1.0
+    lead = float(plain[named].max() - plain[unnamed].max())
+    return 1 / (1 + math.exp(-max(lead, -_LARGEST_LEAD) / _LEAD_SCALE))
 
 
 def same_words(memory: Memory) -> tuple[str | None, str]:

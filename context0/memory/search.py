@@ -21,7 +21,7 @@ from context0.memory.fusion import Mask, Scores, best, fuse, seen
 from context0.memory.inputs import ArmName
 from context0.memory.learning import Learner
 from context0.memory.query import Query, SearchRequest
-from context0.memory.relevance import default_minimum, relevance, same_words
+from context0.memory.relevance import heard, minimum, relevance, same_words
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import QueryAnalysis, analyse_query
 from context0.memory.signals import SIGNALS, Voices, Weighed, profile_of, vector_of, weigh
@@ -167,9 +167,11 @@ class Searcher:
             total, found = weighed.total, allowed & seen(arms, len(snapshot))
             if snapshot.validity and request.as_of is None and not plain:
                 put_successors_first(total, found, allowed, snapshot)
-            minimum = _minimum(request, int(np.count_nonzero(allowed)), degraded=bool(progress.failures))
-            likeness = relevance(query, arms, snapshot, allowed) if minimum else None
-            if likeness is not None and likeness < minimum:
+            least = minimum(request, degraded=bool(progress.failures))
+            likeness = relevance(query, arms, snapshot, allowed) if least else None
+            if likeness:
+                likeness *= heard(query, total, snapshot, allowed, voices)
+            if likeness is not None and likeness < least:
                 found[:] = False
             progress.timed("fuse", started)
             return Candidates(
@@ -338,13 +340,6 @@ def _kept(
         else:
             kept[stands_for].append(memory.id)
     return kept
-
-
-def _minimum(request: SearchRequest, memories: int, *, degraded: bool) -> float:
-    """Return the relevance that the search asks for; a search with chosen or missing arms takes whatever they find."""
-    if request.min_relevance is not None:
-        return request.min_relevance
-    return 0.0 if request.arms_only or degraded else default_minimum(memories)
 
 
 def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:

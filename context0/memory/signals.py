@@ -111,6 +111,14 @@ def weigh(
     return Weighed(total, kept)
 
 
+def said_by(names: Sequence[str], voices: Voices, snapshot: Snapshot) -> Scores:
+    """1 for what the first speaker said whom the question names, half of it for the others: they are its objects."""
+    scores = np.zeros(len(snapshot), np.float32)
+    for name in reversed(names):
+        scores[snapshot.speaker == voices.codes.get(name, -2)] = 1.0 if name == names[0] else _LATER_NAMED
+    return scores
+
+
 def _of_arms(arms: Mapping[ArmName, Scores], allowed: Mask) -> Iterator[tuple[ArmName, Scores]]:
     for name, scores in arms.items():
         if name == "temporal":
@@ -159,7 +167,7 @@ def _best_of_session(base: Scores, snapshot: Snapshot) -> Scores:
 def _about(query: Query, voices: Voices, snapshot: Snapshot) -> Iterator[Making]:
     """What the row is by itself, as far as the question asks for it."""
     if query.analysis.speakers:
-        yield "speaker", lambda: _named(query.analysis.speakers, voices, snapshot)
+        yield "speaker", lambda: said_by(query.analysis.speakers, voices, snapshot)
     match query.answer_kind:
         case "time":
             yield "answers", lambda: _has(snapshot, TELLS_TIME)
@@ -178,11 +186,3 @@ def _about(query: Query, voices: Voices, snapshot: Snapshot) -> Iterator[Making]
 
 def _has(snapshot: Snapshot, trait: int) -> Scores:
     return snapshot.once(f"trait {trait}", lambda: ((snapshot.traits & trait) > 0).astype(np.float32))
-
-
-def _named(names: Sequence[str], voices: Voices, snapshot: Snapshot) -> Scores:
-    """1 for what the first speaker said whom the question names, half of it for the others: they are its objects."""
-    scores = np.zeros(len(snapshot), np.float32)
-    for name in reversed(names):
-        scores[snapshot.speaker == voices.codes.get(name, -2)] = 1.0 if name == names[0] else _LATER_NAMED
-    return scores
