@@ -10,6 +10,7 @@ from typing import Final, Self, TypeVar
 
 from context0.clock import to_ms
 from context0.errors import EngineClosed
+from context0.memory.analysis import QuestionReader
 from context0.memory.background import Opening, end
 from context0.memory.facts import FactKeeper
 from context0.memory.ids import MemoryIds
@@ -74,6 +75,7 @@ class EngineCore:
             clock=parts.clock,
             max_indexed=limits.owner_index_max_memories,
             learner=self._learner if limits.learn_from_feedback else None,
+            reader=QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s),
         )
         self._facts = FactKeeper(parts.documents)
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)

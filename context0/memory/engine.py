@@ -28,12 +28,13 @@ from context0.memory.inputs import (
     check_time,
 )
 from context0.memory.learned_weights import LearnedWeights
+from context0.memory.progress import Progress
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint, narrowed, to_search_request
 from context0.memory.results import ErasureReceipt, SearchResult, StatedFact, Superseded
 from context0.memory.rules.facts import SELF
 from context0.memory.rules.names import entity_key
-from context0.memory.search import Progress, Ranking
+from context0.memory.search import Ranking
 from context0.memory.signals import profile_of, vector_of
 from context0.memory.tuning import TuningOutcome
 from context0.memory.writing import (
@@ -177,10 +178,14 @@ class MemoryEngine(EngineCore):
         progress.timed("total", started)
         explanation: dict[str, object] = {}
         if request.explain or request.why_not:
-            explanation = {"analysis": ranking.analysis, "failures": progress.failures, "why_not": ranking.why_not}
+            explanation = {
+                "analysis": ranking.analysis,
+                "failures": progress.failures | progress.substituted,
+                "why_not": ranking.why_not,
+            }
         return SearchResult(
             items=tuple(ranking.found),
-            degraded=tuple(sorted(progress.failures)),
+            degraded=tuple(progress.degraded),
             next_cursor=self._next_cursor(request, ranking, context),
             relevance=ranking.relevance,
             search_id=ranking.search_id,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from context0.clock import Clock, SystemClock
 from context0.embeddings.protocol import Embedder
+from context0.memory.analysis import QueryAnalyser
 from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 
@@ -17,6 +18,7 @@ class Limits:
     owner_index_max_bytes: int = 1 << 30
     owner_index_staleness_s: float = 1.0
     search_deadline_ms: float = 5_000
+    analysis_deadline_s: float = 2.0
     index_interval_s: float = 5.0
     learn_from_feedback: bool = False
 
@@ -35,3 +37,4 @@ class EngineParts:
     embedder: Embedder
     clock: Clock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)
+    analyser: QueryAnalyser | None = None

@@ -4,32 +4,32 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from cachetools import TTLCache
 
-from context0.clock import Clock, to_ms
+from context0.clock import Clock
 from context0.errors import Context0Error, SearchUnavailable
+from context0.memory.analysis import QuestionReader
 from context0.memory.candidates import Candidates
 from context0.memory.explaining import explained, why_not
 from context0.memory.feedback import signal_matrix
-from context0.memory.fusion import Mask, Scores, best, fuse, seen
+from context0.memory.fusion import Scores, best, fuse, seen
 from context0.memory.inputs import ArmName
 from context0.memory.learning import Learner
+from context0.memory.narrowing import allowed_rows, narrowing_filter
+from context0.memory.progress import Progress
 from context0.memory.query import Query, SearchRequest
 from context0.memory.relevance import heard, minimum, relevance, same_words
 from context0.memory.results import FoundMemory
-from context0.memory.rules.query import QueryAnalysis, analyse_query
+from context0.memory.rules.query import QueryAnalysis
 from context0.memory.signals import SIGNALS, Voices, Weighed, profile_of, vector_of, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
-from context0.memory.succession import held_at, put_successors_first
+from context0.memory.succession import put_successors_first
 from stores.errors import StoreError
-from stores.filters import And, Compare, Filter, Not, Or
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex, Snapshot
 from stores.records import Hit, Memory, MemoryId, Scope
@@ -45,20 +45,6 @@ _ARMS_SHARE: Final = 0.8
 """Of the deadline: what is left when an arm was late is for the fetch."""
 _START: Final = 4
 _REMEMBERED: Final = 64
-_BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class Progress:
-    """What one search has met so far: the arms that failed, and how long the stages took."""
-
-    failures: dict[str, str] = field(default_factory=dict)
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    def timed(self, stage: str, started: float) -> float:
-        now = time.perf_counter()
-        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - started) * 1000
-        return now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +75,14 @@ class Searcher:
         clock: Clock,
         max_indexed: int,
         learner: Learner | None = None,
+        reader: QuestionReader | None = None,
     ) -> None:
         self._stores = stores
         self._indexes = indexes
         self._clock = clock
         self._max_indexed = max_indexed
         self._learner = learner
+        self._reader = reader or QuestionReader()
         self._strategies = build_strategies(stores)
         self._large: TTLCache[Scope, bool] = TTLCache(maxsize=10_000, ttl=60)
 
@@ -108,7 +96,7 @@ class Searcher:
         started = time.perf_counter()
         index = await self._index(request.scope)
         started = progress.timed("index", started)
-        query = await self._read(request, index)
+        query = await self._read(request, index, progress)
         progress.timed("read", started)
         candidates = await self._candidates(query, index, progress, deadline)
         if not candidates.arms and progress.failures:
@@ -125,12 +113,12 @@ class Searcher:
             search_id=self._remembered(request, candidates, progress) if found else None,
         )
 
-    async def _read(self, request: SearchRequest, index: OwnerIndex | None) -> Query:
+    async def _read(self, request: SearchRequest, index: OwnerIndex | None, progress: Progress) -> Query:
         speakers = () if index is None else tuple(index.speakers.codes)
-        analysis = _analysed(request.text, request.reference_time.replace(second=0, microsecond=0), speakers)
+        analysis = await self._reader.read(request, speakers, progress)
         now, among = self._clock.now(), None
         by_ids = index is None or (not self._stores.vectors.derived and "semantic" in request.arms)
-        where = _everything_in_one(request) if by_ids else request.where
+        where = narrowing_filter(request) if by_ids else request.where
         if where is not None:
             among = await self._stores.documents.match(where, scope=request.scope, now=now)
         return Query(
@@ -154,7 +142,7 @@ class Searcher:
         progress.timed("prepare", started)
         voices = await self._voices(query.request.scope, index)
         snapshot, request = index.snapshot(), query.request
-        allowed = _allowed(query, index, snapshot)
+        allowed = allowed_rows(query, index, snapshot)
 
         def score() -> Candidates:
             arms = self._scored(query, prepared, snapshot, progress)
@@ -319,11 +307,6 @@ class Searcher:
             await self._stores.vectors.delete_many(gone, scope=scope)
 
 
-@lru_cache(maxsize=2_048)
-def _analysed(text: str, reference: datetime, speakers: tuple[str, ...]) -> QueryAnalysis:
-    return analyse_query(text, reference=reference, speakers=speakers, known_entities=())
-
-
 def _kept(
     rows: Sequence[int], candidates: Candidates, memories: Mapping[MemoryId, Memory]
 ) -> dict[int, list[MemoryId]]:
@@ -340,54 +323,6 @@ def _kept(
         else:
             kept[stands_for].append(memory.id)
     return kept
-
-
-def _allowed(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
-    """Return which rows may be returned: alive, not over, and within what the request narrows to."""
-    request = query.request
-    now_ms = to_ms(query.now)
-    allowed: Mask = snapshot.alive & (snapshot.expires_ms > now_ms)
-    if request.memory_types is not None:
-        codes = [index.memory_types.codes.get(name, -2) for name in request.memory_types]
-        allowed &= np.isin(snapshot.memory_type, codes)
-    if request.window.since is not None:
-        allowed &= snapshot.event_ms >= to_ms(request.window.since)
-    if request.window.until is not None:
-        allowed &= snapshot.event_ms < to_ms(request.window.until)
-    if request.as_of is not None:
-        allowed &= held_at(to_ms(request.as_of), snapshot)
-    if query.among is not None:
-        chosen = np.zeros(len(snapshot), np.bool_)
-        chosen[index.rows_of(query.among)] = True
-        allowed &= chosen
-    return allowed
-
-
-def _everything_in_one(request: SearchRequest) -> Filter | None:
-    """Return the whole narrowing as one filter, for arms that cut by themselves and know no other."""
-    parts: list[Filter] = [] if request.where is None else [request.where]
-    if request.memory_types is not None:
-        parts.append(Compare("memory_type", "in", tuple(request.memory_types)))
-    if request.window.since is not None:
-        parts.append(_event("gte", request.window.since))
-    if request.window.until is not None:
-        parts.append(_event("lt", request.window.until))
-    if request.as_of is not None:
-        parts += _held_at(request.as_of)
-    return And(tuple(parts)) if parts else None
-
-
-def _held_at(moment: datetime) -> list[Filter]:
-    """Compare when it holds: since the text says, or else since it happened, until another memory ended it."""
-    unsaid = Not(Compare("valid_from", "gte", _BEGINNING))
-    begun = And((unsaid, _event("lte", moment)))
-    return [Or((Compare("valid_from", "lte", moment), begun)), Not(Compare("invalid_at", "lte", moment))]
-
-
-def _event(op: Literal["gte", "lt", "lte"], moment: datetime) -> Filter:
-    """Compare when it happened, or when it was stored if that is not known."""
-    unknown = Not(Compare("occurred_at", "gte", _BEGINNING))
-    return Or((Compare("occurred_at", op, moment), And((unknown, Compare("created_at", op, moment)))))
 
 
 def _found(query: Query, candidates: Candidates, row: int, memory: Memory, same: Sequence[MemoryId]) -> FoundMemory:

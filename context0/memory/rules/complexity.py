@@ -1,6 +1,7 @@
 """Whether a question asks for more than the rules can read from it."""
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from context0.memory.rules.dates import DateRange
@@ -23,6 +24,6 @@ def is_complex(question: str, found_range: DateRange | None) -> bool:
         return True
     asked = [at for at, word in enumerate(words) if word in _QUESTION_WORDS]
     behind = words[asked[0] + 1 :] if asked else words[1:]
-    if found_range is None and not _RELATIONS_IN_TIME.isdisjoint(behind):
+    if found_range is None and not _RELATIONS_IN_TIME.isdisjoint(behind[:-1]):  # "… before?" relates to nothing
         return True
-    return any(one in _QUESTION_WORDS and before == "and" for before, one in zip(behind, behind[1:], strict=False))
+    return any(before == "and" and word in _QUESTION_WORDS for before, word in pairwise(behind))
