@@ -82,13 +82,13 @@ class Flusher:
                 f"{self.pending} messages wait for {self._store.name}, which cannot be written; nothing was taken:"
                 " bring the store back, then try again"
             )
+        self.pending += len(messages)  # at once: others look at it while this one is written
         writing = asyncio.create_task(self._append(messages), name="context0-journal-append")
         self._writing.add(writing)
         writing.add_done_callback(self._appended)
         await asyncio.shield(writing)  # whoever gives up waiting leaves the count right
 
     async def _append(self, messages: Sequence[tuple[Scope, Message]]) -> None:
-        self.pending += len(messages)  # at once: others look at it while this one waits
         added = 0
         try:
             appended = await self._entries.append(messages)
