@@ -10,7 +10,7 @@ from context0.privacy.report import FINDING_KINDS
 PLACEHOLDERS: Final = frozenset(f"[{kind}]" for kind in FINDING_KINDS)
 
 _STAND_IN: Final = re.compile(
-    r"[<${%\[(*#]|.{0,8}(?:your|my|the|some|example|changeme|placeholder|dummy|insert|redacted"
+    r"[<${%\[(*#]|.{0,8}?(?:your|my|the|some|example|changeme|placeholder|dummy|insert|redacted"
     r"|process\.env|os\.environ|getenv)[-_. (\[]"
     r"|(?:.{0,8}[-_])?(?:xxx|XXX|\*\*\*|\.\.\.|…|•)|null$|none$|nil$|true$|false$|undefined$|n/a$",
     re.IGNORECASE,
@@ -45,6 +45,7 @@ _NAMES: Final = frozenset(
         "level2",
     }
 )
+_JUDGED_CHARACTERS: Final = 96  # the beginning of a value tells enough, and bounds what each costs
 _MIN_DIFFERENT: Final = 5
 _MIN_ENTROPY_BITS: Final = 2.8
 _LONG_LETTERS: Final = 20
@@ -63,6 +64,7 @@ def is_placeholder(value: str) -> bool:
 
 def is_plain(value: str) -> bool:
     """Say whether `value` is a date, a time, a version, a price, a URL, a path or the name of a method."""
+    value = value[:_JUDGED_CHARACTERS]
     return value.lower() in _NAMES or _PLAIN.fullmatch(value) is not None
 
 
@@ -74,6 +76,7 @@ def looks_random(value: str, *, min_characters: int) -> bool:
     """Say whether `value` looks made by a machine: mixed letters and digits, or many and very mixed letters."""
     if len(value) < min_characters or is_placeholder(value) or is_plain(value):
         return False
+    value = value[:_JUDGED_CHARACTERS]
     digits = sum(map(str.isdigit, value))
     letters = sum(map(str.isalpha, value))
     if digits and letters:

@@ -3,8 +3,8 @@
 from typing import Final
 
 NAMES_OF_PASSWORDS: Final = (
-    "passwords?|pass(?=[:=])|passwd|passphrase|passcode|passwort|kennwort|pwd|mot de passe|contraseña|clave|senha|wachtwoord|"
-    "hasło|пароль"
+    "passwords?|pass(?=[:=])|passwd|passphrase|passcode|passwort|kennwort|pwd|mot de passe|contraseña|clave|senha|"
+    "wachtwoord|hasło|пароль"
 )
 NAMES_OF_CODES: Final = (
     "pin|pin[ -]?code|pin number|cvv2?|cvc2?|security code|one[ -]time (?:code|password|passcode)|otp|"
