@@ -13,16 +13,20 @@ from stores.records import MemoryId
 class Candidates:
     """One entry a candidate in every array.
 
-    places: the entry of an id. narrowed: within what the request narrows to; allowed: may be returned, which changes
-    while texts are fetched. total: the score that orders them. complete: every memory of the owner is a candidate.
+    places: the entry of an id. conditions: what the request narrows to, each told as what it is to miss it.
+    allowed: may be returned, which changes while texts are fetched. total: the score that orders them.
+    complete: every memory of the owner is a candidate. signals: what the total is made of, each times its weight.
+    minimum: the relevance below which nothing is allowed.
     """
 
     ids: Sequence[MemoryId]
     places: Mapping[MemoryId, int]
     arms: Mapping[ArmName, Scores]
-    narrowed: Mask
     allowed: Mask
     total: Scores
     complete: bool
+    conditions: Sequence[tuple[str, Mask]] = ()
     signals: Mapping[SignalName, Scores] = field(default_factory=dict)
+    weights: Mapping[SignalName, float] = field(default_factory=dict)
     relevance: float | None = None
+    minimum: float = 0.0

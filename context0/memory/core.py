@@ -1,4 +1,4 @@
-"""What an engine is beneath its calls: parts that are opened on first use and closed once, and work in the background."""
+"""What an engine is beneath its calls: parts opened on first use and closed once, and work in the background."""
 
 import asyncio
 import secrets
@@ -28,7 +28,7 @@ from stores.chat_protocol import ChatStore
 from stores.cursors import CursorCodec
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import Document, Scope, Statement, Validity
+from stores.records import Document, Memory, Scope, Statement, Validity
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
@@ -157,13 +157,13 @@ class EngineCore:
         if any(document.memory.index.state == "pending" for document in documents):
             self._indexer.wake()
 
-    async def _write_version(self, scope: Scope, draft: Draft, *, expected_version: int, now: datetime) -> Document:
-        """Put the next version of a memory in the place of `expected_version`, with what it does to other facts."""
+    async def _write_version(self, scope: Scope, draft: Draft, *, before: Memory, now: datetime) -> Document:
+        """Put the next version of a memory in the place of the one before, with what that does to other facts."""
         (document,) = await self._documents_of([draft])
-        async with self._facts.replacing(scope, document) as settling:
+        async with self._facts.replacing(scope, document, before) as settling:
             (document,), changed = settling.documents, settling.changed
             store = self._parts.documents
-            await store.update(document, scope=scope, expected_version=expected_version, now=now, settled=changed)
+            await store.update(document, scope=scope, expected_version=before.version, now=now, settled=changed)
         self._took(scope, [document])
         self._settled(scope, changed, now)
         return document

@@ -48,6 +48,7 @@ from stores.cursors import CursorContext
 from stores.errors import NotFound, Timeout
 from stores.filters import parse_filter
 from stores.records import HistoryEntry, Keyset, Memory, MemoryId, Page, Scope
+from stores.settling import as_stored, places_of
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
@@ -102,7 +103,7 @@ class MemoryEngine(EngineCore):
             documents, changed = settling.documents, settling.changed
             stored = await self._parts.documents.put_many(documents, scope=scope, now=now, settled=changed)
         self._took(scope, [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id])
-        self._settled(scope, changed, now)
+        self._settled(scope, as_stored(changed, places_of(documents, stored)) if changed else (), now)
         for draft, memory in zip(drafts, stored, strict=True):
             if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
                 raise IdempotencyMismatch(
@@ -180,6 +181,7 @@ class MemoryEngine(EngineCore):
         if request.explain or request.why_not:
             explanation = {
                 "analysis": ranking.analysis,
+                "rules": ranking.rules,
                 "failures": progress.failures | progress.substituted,
                 "why_not": ranking.why_not,
             }
@@ -203,7 +205,7 @@ class MemoryEngine(EngineCore):
         changed = changed_memory(memory, changes, now=now, max_bytes=self._parts.limits.max_content_bytes)
         key = same_content_key(changed)
         draft = Draft(memory=changed, dedupe_key=key)
-        return (await self._write_version(scope, draft, expected_version=memory.version, now=now)).memory
+        return (await self._write_version(scope, draft, before=memory, now=now)).memory
 
     async def delete(self, memory_id: str, *, user_id: str) -> None:
         """Forget one memory with its history: no store returns it from now on. Raises NotFound."""

@@ -11,8 +11,9 @@ from weakref import WeakValueDictionary
 from context0.memory.results import StatedFact, Superseded
 from context0.memory.rules.supersede import closes, fact_of
 from context0.memory.validity import concerned, opened, resettle, settle, standing_beside, states_facts, subjects_of
+from context0.memory.writing import facts_in
 from stores.protocols import DocumentStore
-from stores.records import MENTIONS, Document, MemoryId, Relation, Scope, Statement
+from stores.records import MENTIONS, Document, Memory, MemoryId, Relation, Scope, Statement
 
 _INLINE: Final = 16
 """Up to so many statements are settled in less than a millisecond, on the event loop."""
@@ -53,9 +54,15 @@ class FactKeeper:
             yield Settling(documents=_standing(documents, settled.new), changed=settled.changed)
 
     @asynccontextmanager
-    async def replacing(self, scope: Scope, document: Document) -> AsyncIterator[Settling]:
-        """Give what to write for the next version of a memory; write it inside. One round trip, or two."""
+    async def replacing(self, scope: Scope, document: Document, before: Memory) -> AsyncIterator[Settling]:
+        """Give what to write for the next version of a memory; write it inside.
+
+        One round trip, or two, if it states or stated a fact.
+        """
         new = _statement_of(document)
+        if not states_facts(new) and not facts_in(before):
+            yield Settling(documents=[document], changed=())
+            return
         async with self._lock(scope):
             held, about = await self._around(scope, new.id, subjects_of([new]))
             changed = await asyncio.to_thread(resettle, [*held, new], about) if about else ()

@@ -38,22 +38,24 @@ def lowest(scores: Scores) -> float:
     return 0.0 if np.isnan(least) else least
 
 
-def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> Scores:
-    """Return the weighted sum of the arms' z-scores; time counts as it is, since it says yes, nearly or no.
+def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> tuple[Scores, dict[ArmName, Scores]]:
+    """Return the weighted sum of the arms' z-scores, and what each arm adds to it.
 
-    One arm alone keeps its own scores.
+    Time counts as it is, since it says yes, nearly or no. One arm alone keeps its own scores.
     """
-    if len(arms) == 1:
-        (alone,) = arms.values()
-        return np.nan_to_num(alone)
-    total = np.zeros(len(mask), np.float32)
+    added: dict[ArmName, Scores] = {}
     for name, scores in arms.items():
-        if name == "temporal":
-            total += WEIGHTS[name] * np.nan_to_num(scores)
-            continue
-        floor = lowest(scores) if name == "semantic" else 0.0
-        total += np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
-    return total
+        if len(arms) == 1:
+            added[name] = np.nan_to_num(scores)
+        elif name == "temporal":
+            added[name] = np.float32(WEIGHTS[name]) * np.nan_to_num(scores)
+        else:
+            floor = lowest(scores) if name == "semantic" else 0.0
+            added[name] = np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
+    total = np.zeros(len(mask), np.float32)
+    for one in added.values():
+        total += one
+    return total, added
 
 
 def seen(arms: Mapping[ArmName, Scores], size: int) -> Mask:

@@ -1,5 +1,6 @@
 """What a search is narrowed to: as a mask over an owner's index, and as one filter for the stores; pure functions."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -15,25 +16,24 @@ from stores.owner.owner_index import OwnerIndex, Snapshot
 _BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def allowed_rows(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Mask:
-    """Return which rows may be returned: alive, not over, and within what the request narrows to."""
+def conditions(query: Query, index: OwnerIndex, snapshot: Snapshot) -> Iterator[tuple[str, Mask]]:
+    """Yield what a row must be to be returned, each with what it is to be told otherwise."""
     request = query.request
-    now_ms = to_ms(query.now)
-    allowed: Mask = snapshot.alive & (snapshot.expires_ms > now_ms)
+    yield "it was deleted", snapshot.alive
+    yield "it has expired", snapshot.expires_ms > to_ms(query.now)
     if request.memory_types is not None:
         codes = [index.memory_types.codes.get(name, -2) for name in request.memory_types]
-        allowed &= np.isin(snapshot.memory_type, codes)
+        yield "its type is not among those asked for", np.isin(snapshot.memory_type, codes)
     if request.window.since is not None:
-        allowed &= snapshot.event_ms >= to_ms(request.window.since)
+        yield "it happened before `since`", snapshot.event_ms >= to_ms(request.window.since)
     if request.window.until is not None:
-        allowed &= snapshot.event_ms < to_ms(request.window.until)
+        yield "it happened at `until` or later", snapshot.event_ms < to_ms(request.window.until)
     if request.as_of is not None:
-        allowed &= held_at(to_ms(request.as_of), snapshot)
+        yield "it did not hold at `as_of`", held_at(to_ms(request.as_of), snapshot)
     if query.among is not None:
         chosen = np.zeros(len(snapshot), np.bool_)
         chosen[index.rows_of(query.among)] = True
-        allowed &= chosen
-    return allowed
+        yield "it does not match the filters", chosen
 
 
 def narrowing_filter(request: SearchRequest) -> Filter | None:

@@ -60,7 +60,7 @@ class StatedFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """A fact that another memory ended. certain: False where the two contradict each other: a person may know better."""
+    """A fact that another memory ended. certain: False where they contradict each other: a person may know better."""
 
     memory_id: MemoryId
     relation: str

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -14,18 +15,18 @@ from context0.clock import Clock
 from context0.errors import Context0Error, SearchUnavailable
 from context0.memory.analysis import QuestionReader
 from context0.memory.candidates import Candidates
-from context0.memory.explaining import explained, why_not
+from context0.memory.explaining import explained, rules_fired, why_not
 from context0.memory.feedback import signal_matrix
-from context0.memory.fusion import Scores, best, fuse, seen
+from context0.memory.fusion import Scores, best, seen
 from context0.memory.inputs import ArmName
 from context0.memory.learning import Learner
-from context0.memory.narrowing import allowed_rows, narrowing_filter
+from context0.memory.narrowing import conditions, narrowing_filter
 from context0.memory.progress import Progress
 from context0.memory.query import Query, SearchRequest
 from context0.memory.relevance import heard, minimum, relevance, same_words
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import QueryAnalysis
-from context0.memory.signals import SIGNALS, Voices, Weighed, profile_of, vector_of, weigh
+from context0.memory.signals import SIGNALS, Voices, fused, profile_of, vector_of, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from context0.memory.succession import put_successors_first
@@ -55,6 +56,7 @@ class Ranking:
     more: bool
     analysis: QueryAnalysis
     relevance: float | None
+    rules: Mapping[str, object]
     why_not: Mapping[str, str]
     search_id: str | None
 
@@ -109,7 +111,8 @@ class Searcher:
             more=more,
             analysis=query.analysis,
             relevance=candidates.relevance,
-            why_not=why_not(request.why_not, candidates, found),
+            rules=rules_fired(query, candidates, index, progress.failures) if request.explain else {},
+            why_not=why_not(request, candidates, found),
             search_id=self._remembered(request, candidates, progress) if found else None,
         )
 
@@ -142,16 +145,15 @@ class Searcher:
         progress.timed("prepare", started)
         voices = await self._voices(query.request.scope, index)
         snapshot, request = index.snapshot(), query.request
-        allowed = allowed_rows(query, index, snapshot)
+        met = tuple(conditions(query, index, snapshot))
+        allowed = reduce(np.logical_and, (mask for _, mask in met))
 
         def score() -> Candidates:
             arms = self._scored(query, prepared, snapshot, progress)
             started = time.perf_counter()
             plain = request.arms_only
             keep = request.explain or self._learner is not None
-            weighed = (
-                Weighed(fuse(arms, allowed), {}) if plain else weigh(query, arms, snapshot, allowed, voices, keep=keep)
-            )
+            weighed = fused(arms, allowed) if plain else weigh(query, arms, snapshot, allowed, voices, keep=keep)
             total, found = weighed.total, allowed & seen(arms, len(snapshot))
             if snapshot.validity and request.as_of is None and not plain:
                 put_successors_first(total, found, allowed, snapshot)
@@ -166,12 +168,14 @@ class Searcher:
                 ids=snapshot.ids,
                 places=snapshot.row_of,
                 arms=arms,
-                narrowed=allowed,
                 allowed=found,
                 complete=True,
                 total=total,
+                conditions=met,
                 signals=weighed.signals,
+                weights=weighed.weights,
                 relevance=likeness,
+                minimum=least,
             )
 
         return await asyncio.to_thread(score) if snapshot.matrix.nbytes > _INLINE_BYTES else score()
@@ -185,7 +189,7 @@ class Searcher:
 
     def _remembered(self, request: SearchRequest, candidates: Candidates, progress: Progress) -> str | None:
         """Keep the first page of a whole search for feedback, and return the id under which it can be judged."""
-        if self._learner is None or not candidates.signals or request.after or progress.failures:
+        if self._learner is None or request.arms_only or not candidates.complete or request.after or progress.failures:
             return None
         rows = best(candidates.total, candidates.allowed, candidates.ids, _REMEMBERED, None)
         signals: dict[str, Scores] = {name: values for name, values in candidates.signals.items()}  # noqa: C416 - widens the keys
@@ -258,14 +262,16 @@ class Searcher:
             scores[name] = np.full(len(ids), np.nan, np.float32)
             scores[name][[places[hit.id] for hit in found]] = [hit.score for hit in found]
         allowed = np.ones(len(ids), np.bool_)
+        weighed = fused(scores, allowed)
         return Candidates(
             ids=ids,
             places=places,
             arms=scores,
-            narrowed=allowed,
-            allowed=allowed.copy(),
+            allowed=allowed,
             complete=False,
-            total=fuse(scores, allowed),
+            total=weighed.total,
+            signals=weighed.signals,
+            weights=weighed.weights,
         )
 
     async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:

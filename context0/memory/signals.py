@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from context0.memory.fusion import Mask, Scores, lowest, normalised
+from context0.memory.fusion import Mask, Scores, fuse, lowest, normalised
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query
 from context0.memory.writing import ASKS, TELLS_NUMBER, TELLS_TIME
@@ -68,10 +68,11 @@ _SESSION_CANDIDATES: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The total of every row, and the signals that it is made of."""
+    """The total of every row, the signals that it is made of, and what each counts."""
 
     total: Scores
     signals: Mapping[SignalName, Scores]
+    weights: Mapping[SignalName, float]
 
 
 def profile_of(index: OwnerIndex) -> Weights:
@@ -108,7 +109,14 @@ def weigh(
             total += np.multiply(signal, np.float32(weights[name]), out=weighted)
             if keep:
                 kept[name] = signal
-    return Weighed(total, kept)
+    return Weighed(total, kept, weights)
+
+
+def fused(arms: Mapping[ArmName, Scores], allowed: Mask) -> Weighed:
+    """Return the score of every row by the arms alone: by those that were chosen, or by the stores' own."""
+    total, added = fuse(arms, allowed)
+    signals: dict[SignalName, Scores] = {name: values for name, values in added.items()}  # noqa: C416 - widens the keys
+    return Weighed(total, signals, dict.fromkeys(signals, 1.0))
 
 
 def said_by(names: Sequence[str], voices: Voices, snapshot: Snapshot) -> Scores:

@@ -136,7 +136,7 @@ def to_document(
     done: a document with a vector needs no further work; otherwise it is pending.
     """
     keywords = analyse_terms(keyword_text(memory))
-    facts = _facts(memory)
+    facts = facts_in(memory)
     state = _index_state(memory.index.generation, "done" if done and embedding is not None else "pending")
     return Document(
         memory=memory.evolve(embedding_model=None if embedding is None else model, index=state),
@@ -209,7 +209,7 @@ def _end(given: object, now: datetime) -> datetime | None:
     return moment
 
 
-def _facts(memory: Memory) -> tuple[Relation, ...]:
+def facts_in(memory: Memory) -> tuple[Relation, ...]:
     """Return the facts that the text states, as edges that begin when they were said, or when the text says."""
     role = (memory.speaker or "").casefold()
     if role in _MACHINE or len(memory.content) > _MOST_READ:

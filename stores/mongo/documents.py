@@ -34,7 +34,7 @@ from stores.records import (
     Statement,
     TimeWindow,
 )
-from stores.settling import renamed
+from stores.settling import as_stored, places_of
 
 _SCAN_ROWS: Final = 1_000
 
@@ -72,8 +72,7 @@ class MongoDocuments:
         self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
     ) -> list[Memory]:
         stored = await writing.insert(documents, scope.owner, now, self._database)
-        taken = {one.memory.id: memory.id for one, memory in zip(documents, stored, strict=True)}
-        await writing.settle(renamed(settled, taken), scope.owner, now, self._database)
+        await writing.settle(as_stored(settled, places_of(documents, stored)), scope.owner, now, self._database)
         return stored
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:

@@ -30,7 +30,7 @@ from stores.records import (
     TimeWindow,
 )
 from stores.reference.bm25 import rank
-from stores.settling import renamed, with_ids
+from stores.settling import as_stored, places_of, with_places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +85,11 @@ class ReferenceDocuments:
         self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
     ) -> list[Memory]:
         stored = [self._put(document, scope, now) for document in documents]
-        taken = {one.memory.id: memory.id for one, memory in zip(documents, stored, strict=True)}
+        places = places_of(documents, stored)
         for document in documents:
-            if taken[document.memory.id] == document.memory.id:
-                self._write(replace(self._of(scope)[document.memory.id], document=with_ids(document, taken)), scope)
-        await self.settle(renamed(settled, taken), scope=scope, now=now)
+            if places[document.memory.id] == document.memory.id:
+                self._write(replace(self._of(scope)[document.memory.id], document=with_places(document, places)), scope)
+        await self.settle(as_stored(settled, places), scope=scope, now=now)
         return stored
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import apsw
 
 from stores.records import CONTENT_KEY, Document, Memory, Relation, Statement
-from stores.settling import renamed, with_ids
+from stores.settling import as_stored, places_of, with_places
 from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation, to_ms_or_none
 from stores.sqlite.rows import as_json, query, row_of
 from stores.sqlite.schema import ROWS_PER_OWNER
@@ -40,11 +40,11 @@ def insert(
         if document.dedupe_key not in held:
             fresh.setdefault(document.dedupe_key, document)
     stored = [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
-    taken = {one.memory.id: memory.id for one, memory in zip(documents, stored, strict=True)}
+    places = places_of(documents, stored)
     if fresh:
         number, first = _reserve(connection, owner, len(fresh))
-        _insert_rows(connection, number, first, [with_ids(document, taken) for document in fresh.values()])
-    settle(renamed(settled, taken), owner, now_ms, connection)
+        _insert_rows(connection, number, first, [with_places(document, places) for document in fresh.values()])
+    settle(as_stored(settled, places), owner, now_ms, connection)
     return stored
 
 

@@ -1,6 +1,7 @@
 """Opening, closing and giving up: one opening for all, a failure for all, a new try for the next; and a true end."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -28,7 +29,11 @@ CALLS: Final[dict[str, Callable[[MemoryEngine], Any]]] = {
     "delete": lambda engine: engine.delete("x", user_id="anna"),
     "delete_all": lambda engine: engine.delete_all(user_id="anna"),
     "history": lambda engine: engine.history("x", user_id="anna"),
+    "facts": lambda engine: engine.facts(user_id="anna"),
+    "superseded": lambda engine: engine.superseded("x", user_id="anna"),
+    "keep_both": lambda engine: engine.keep_both("x", user_id="anna"),
     "flush": lambda engine: engine.flush(),
+    "chats": lambda engine: engine.chats(),
 }
 
 
@@ -143,7 +148,7 @@ async def test_a_closed_engine_says_so(bench: EngineBench, opened: bool) -> None
 
 
 def test_every_public_method_is_asked_of_a_closed_engine() -> None:
-    public = {name for name in vars(MemoryEngine) if not name.startswith("_")}
+    public = {name for name, _ in inspect.getmembers(MemoryEngine, inspect.isfunction) if not name.startswith("_")}
     assert set(CALLS) == public - {"aclose", "feedback", "tune", "undo_tuning"}
 
 
