@@ -16,9 +16,9 @@ _STAND_IN: Final = re.compile(
     re.IGNORECASE,
 )
 _PLAIN: Final = re.compile(  # dates, times, versions, prices, URLs, file paths, e-mail addresses, calls in code
-    r"\d{4}-\d{1,2}-\d{1,2}(?:T.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d{2}(?::\d{2})?(?:[ap]m)?|v?\d+(?:\.\d+)+"
-    r"|[$€£]?\d+(?:[.,]\d+)?[%kKmM€]?|[a-z][a-z0-9+.-]{1,20}://\S*|(?:\.{0,2}|~)/[\w./-]*|[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}"
-    r"|[A-Za-z_][\w.]*\(.*|\d+(?:st|nd|rd|th|x|d|h|m|s|ms|kb|mb|gb)|\d+[-–]\d+|\d+-\w+(?:-\w+)*|[A-Z]{2,6}-\d{1,6}",
+    r"\d{4}-\d{1,2}-\d{1,2}(?:T.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d{2}(?::\d{2})?(?:[ap]m)?|v?\d+(?:\.\d+){1,8}"
+    r"|[$€£]?\d+(?:[.,]\d+)?[%kKmM€]?|[a-z][a-z0-9+.-]{1,20}://\S*|(?:\.{0,2}|~)/[\w./-]*|[\w.+-]+@[\w.-]+\.[a-z]{2,}"
+    r"|[A-Za-z_][\w.]*\(.*|\d+(?:st|nd|rd|th|x|d|h|m|s|ms|kb|mb|gb)|\d+[-–]\d+|\d+-\w[\w-]*|[A-Z]{2,6}-\d{1,6}",
     re.IGNORECASE,
 )
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
