@@ -1,7 +1,7 @@
 """How the scores of the arms become one ranking: pure functions over arrays, one entry a candidate."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,13 @@ from context0.memory.inputs import ArmName
 
 Scores = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Fusion = Literal["score", "rank"]
+"""What of an arm is added up: its z-scores, or its reciprocal ranks (RRF), which know order only."""
 
 WEIGHTS: Final[Mapping[ArmName, float]] = {"semantic": 1.0, "keyword": 1.0, "entity": 0.3, "temporal": 2.0}
+RANK_CONSTANT: Final = 60
+"""Cormack, Clarke and Büttcher (2009), "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning
+Methods": 1 / (60 + rank)."""
 
 
 def normalised(scores: Scores, mask: Mask, floor: float) -> Scores:
@@ -38,24 +43,33 @@ def lowest(scores: Scores) -> float:
     return 0.0 if np.isnan(least) else least
 
 
-def fuse(arms: Mapping[ArmName, Scores], mask: Mask) -> tuple[Scores, dict[ArmName, Scores]]:
-    """Return the weighted sum of the arms' z-scores, and what each arm adds to it.
+def reciprocal_ranks(scores: Scores, mask: Mask) -> Scores:
+    """Return 1 / (60 + rank) among the masked candidates that the arm found, equal scores sharing a rank; else NaN."""
+    found = mask & ~np.isnan(scores)
+    ranks = np.searchsorted(np.sort(-scores[found]), -scores[found], side="left") + 1
+    result = np.full_like(scores, np.nan)
+    result[found] = 1 / (RANK_CONSTANT + ranks)
+    return result
 
-    Time counts as it is, since it says yes, nearly or no. One arm alone keeps its own scores.
+
+def fuse(arms: Mapping[ArmName, Scores], mask: Mask, fusion: Fusion = "score") -> Scores:
+    """Return the weighted sum of the arms' z-scores; time counts as it is, since it says yes, nearly or no.
+
+    One arm alone keeps its own scores. Of ranks the plain sum is made, as RRF has it.
     """
-    added: dict[ArmName, Scores] = {}
+    if len(arms) == 1:
+        (alone,) = arms.values()
+        return np.nan_to_num(alone)
+    total = np.zeros(len(mask), np.float32)
     for name, scores in arms.items():
-        if len(arms) == 1:
-            added[name] = np.nan_to_num(scores)
+        if fusion == "rank":
+            total += np.nan_to_num(reciprocal_ranks(scores, mask))
         elif name == "temporal":
-            added[name] = np.float32(WEIGHTS[name]) * np.nan_to_num(scores)
+            total += WEIGHTS[name] * np.nan_to_num(scores)
         else:
             floor = lowest(scores) if name == "semantic" else 0.0
-            added[name] = np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
-    total = np.zeros(len(mask), np.float32)
-    for one in added.values():
-        total += one
-    return total, added
+            total += np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
+    return total
 
 
 def seen(arms: Mapping[ArmName, Scores], size: int) -> Mask:

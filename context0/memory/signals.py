@@ -52,6 +52,7 @@ class Voices:
     codes: Mapping[str, int]
     profile: Weights
     weights: FloatVector
+    fusion: Fusion = "score"
 
 
 Making = tuple[SignalName, Callable[[], Scores]]
@@ -97,7 +98,7 @@ def weigh(
     base = np.zeros(len(snapshot), np.float32)
     kept: dict[SignalName, Scores] = {}
     name: SignalName
-    for name, signal in _of_arms(arms, allowed):
+    for name, signal in _of_arms(arms, allowed, voices.fusion):
         if name in _BASE:
             base += np.multiply(signal, np.float32(voices.profile[name]), out=weighted)
         total += np.multiply(signal, np.float32(weights[name]), out=weighted)
@@ -127,10 +128,12 @@ def said_by(names: Sequence[str], voices: Voices, snapshot: Snapshot) -> Scores:
     return scores
 
 
-def _of_arms(arms: Mapping[ArmName, Scores], allowed: Mask) -> Iterator[tuple[ArmName, Scores]]:
+def _of_arms(arms: Mapping[ArmName, Scores], allowed: Mask, fusion: Fusion) -> Iterator[tuple[ArmName, Scores]]:
     for name, scores in arms.items():
         if name == "temporal":
             yield name, np.where(np.isnan(scores), np.float32(0), scores)
+        elif fusion == "rank":
+            yield name, normalised(reciprocal_ranks(scores, allowed), allowed, 0.0)
         else:
             yield name, normalised(scores, allowed, lowest(scores) if name == "semantic" else 0.0)
 
