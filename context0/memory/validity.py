@@ -32,7 +32,7 @@ def settle(stored: Iterable[Statement], new: Sequence[Statement], *, about: Coll
     before = list(stored)
     known, places = KnownFacts(), _Places()
     for statement in before:
-        for number, relation in _facts_in(statement):
+        for number, relation in _values_in(statement):
             places.put(_placed(known, relation, statement), statement.id, number)
     after = {one.id: one for one in new}
     for statement in sorted(new, key=lambda one: (one.said_at, one.id)):
@@ -108,6 +108,11 @@ def _facts_in(statement: Statement) -> Iterator[tuple[int, Relation]]:
     return ((n, relation) for n, relation in enumerate(statement.relations) if relation.relation != MENTIONS)
 
 
+def _values_in(statement: Statement) -> Iterator[tuple[int, Relation]]:
+    """Yield the facts but corrections, which say nothing beside the value that they put in the place of another."""
+    return (found for found in _facts_in(statement) if not fact_of(found[1]).relation.startswith(INSTEAD_OF))
+
+
 def opened(relation: Relation) -> Relation:
     """Return the edge as it was said: without the end that another memory gave it."""
     return relation if relation.closed_by is None else replace(relation, invalid_at=None, closed_by=None)
@@ -160,7 +165,7 @@ def _with_validity(statement: Statement) -> Statement:
     It no longer holds when all its facts were ended by others and it tells nothing else. It holds since its earliest
     fact, where the text says since when.
     """
-    facts = [relation for _, relation in _facts_in(statement) if not relation.relation.startswith(INSTEAD_OF)]
+    facts = [relation for _, relation in _values_in(statement)]
     since = [one.valid_from for one in facts if one.valid_from is not None and one.valid_from != statement.said_at]
     closed = [(one.invalid_at, one.closed_by) for one in facts if one.closed_by and one.invalid_at]
     is_over = bool(facts) and len(closed) == len(facts) and statement.traits & ONLY_FACTS
