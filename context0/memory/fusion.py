@@ -52,24 +52,29 @@ def reciprocal_ranks(scores: Scores, mask: Mask) -> Scores:
     return result
 
 
-def fuse(arms: Mapping[ArmName, Scores], mask: Mask, fusion: Fusion = "score") -> Scores:
-    """Return the weighted sum of the arms' z-scores; time counts as it is, since it says yes, nearly or no.
+def fuse(
+    arms: Mapping[ArmName, Scores], mask: Mask, fusion: Fusion = "score"
+) -> tuple[Scores, Mapping[ArmName, Scores]]:
+    """Return the weighted sum of the arms' z-scores, and what each arm adds to it.
 
-    One arm alone keeps its own scores. Of ranks the plain sum is made, as RRF has it.
+    Time counts as it is, since it says yes, nearly or no. One arm alone keeps its own scores. Of ranks the plain sum is
+    made, as RRF has it.
     """
-    if len(arms) == 1:
-        (alone,) = arms.values()
-        return np.nan_to_num(alone)
-    total = np.zeros(len(mask), np.float32)
+    added: dict[ArmName, Scores] = {}
     for name, scores in arms.items():
-        if fusion == "rank":
-            total += np.nan_to_num(reciprocal_ranks(scores, mask))
+        if len(arms) == 1:
+            added[name] = np.nan_to_num(scores)
+        elif fusion == "rank":
+            added[name] = np.nan_to_num(reciprocal_ranks(scores, mask))
         elif name == "temporal":
-            total += WEIGHTS[name] * np.nan_to_num(scores)
+            added[name] = np.float32(WEIGHTS[name]) * np.nan_to_num(scores)
         else:
             floor = lowest(scores) if name == "semantic" else 0.0
-            total += np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
-    return total
+            added[name] = np.float32(WEIGHTS[name]) * normalised(scores, mask, floor)
+    total = np.zeros(len(mask), np.float32)
+    for one in added.values():
+        total += one
+    return total, added
 
 
 def seen(arms: Mapping[ArmName, Scores], size: int) -> Mask:

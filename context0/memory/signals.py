@@ -10,7 +10,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from context0.memory.fusion import Mask, Scores, fuse, lowest, normalised
+from context0.memory.fusion import Fusion, Mask, Scores, fuse, lowest, normalised, reciprocal_ranks
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query
 from context0.memory.writing import ASKS, TELLS_NUMBER, TELLS_TIME
@@ -27,7 +27,7 @@ Weights = Mapping[SignalName, float]
 _COMMON: Final[Weights] = {
     "semantic": 1.0,
     "keyword": 0.7,
-    "entity": 0.2,
+    "entity": 0.0,
     "temporal": 3.0,
     "before": 0.2,
     "session": 0.4,
@@ -113,9 +113,9 @@ def weigh(
     return Weighed(total, kept, weights)
 
 
-def fused(arms: Mapping[ArmName, Scores], allowed: Mask) -> Weighed:
+def fused(arms: Mapping[ArmName, Scores], allowed: Mask, fusion: Fusion = "score") -> Weighed:
     """Return the score of every row by the arms alone: by those that were chosen, or by the stores' own."""
-    total, added = fuse(arms, allowed)
+    total, added = fuse(arms, allowed, fusion)
     signals: dict[SignalName, Scores] = {name: values for name, values in added.items()}  # noqa: C416 - widens the keys
     return Weighed(total, signals, dict.fromkeys(signals, 1.0))
 
