@@ -20,8 +20,8 @@ class PrivacyGuardian:
     """Checks the mode, finds personal data and secrets, masks them in the mode `redact`, and fills `Turn.privacy`.
 
     `Turn.mode` is taken as the mode that holds: see `effective_mode`. It must have run before the text of the turn is
-    sent, searched for or stored. Rules only: no network, no model, nothing logged. A short message costs 10 to 60 µs,
-    a repeated one 3; a long one is looked through in windows between which the event loop turns, on no other thread.
+    sent, searched for or stored. Rules only: no network, no model, nothing logged. A short message costs 10 to 90 µs,
+    a repeated one 6; a long one is looked through in windows between which the event loop turns, on no other thread.
 
     What was found is remembered by the SHA-256 of the text, as places and kinds, never as text. A message off the
     record is neither looked up there nor remembered.

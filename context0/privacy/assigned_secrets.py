@@ -9,10 +9,11 @@ from context0.privacy.report import Finding
 from context0.privacy.secret_values import looks_random, starts_with_placeholder
 from context0.privacy.secret_words import NAMES_OF_CODES, NAMES_OF_KEYS, NAMES_OF_PASSWORDS
 
-_GATE: Final = re.compile(
-    r"pass|pwd|kennwort|contraseña|clave|senha|wachtwoord|hasło|пароль|pin|cv[vc]|code|otp|token|secret|key|credential",
-    re.IGNORECASE,
+_HINTS: Final = (
+    *("pass", "key", "token", "secret", "code", "pin", "pwd", "cvv", "cvc", "otp", "credential"),
+    *("kennwort", "contraseña", "clave", "senha", "wachtwoord", "hasło", "пароль"),
 )
+"""One is in every name below; eighteen plain searches cost a tenth of one for the names."""
 _SAID: Final = re.compile(
     rf"(?<![^\W_])(?:(?P<password>{NAMES_OF_PASSWORDS})|(?P<code>{NAMES_OF_CODES})|(?P<keyed>{NAMES_OF_KEYS})|(?P<key>key))(?![^\W_])(?!\])"
     r"(?P<joined>(?P<filler>[\"'`]?(?:[ \t_][A-Za-z'’-]{1,20}){0,5}?[\"'`]?)"
@@ -32,11 +33,12 @@ _USED_AS: Final = re.compile(
 
 
 def find_assigned_secrets(text: str) -> Iterator[Finding]:
-    if "earer" in text or "asic " in text:
+    if "earer" in text or "asic " in text or "BEARER" in text:
         for match in _BEARER.finditer(text):
             if looks_random(match.group(1), min_characters=12):
                 yield Finding(kind="token", span=match.span(1))
-    if _GATE.search(text) is None:
+    lowered = text.lower()
+    if not any(map(lowered.__contains__, _HINTS)):
         return
     yield from _announced(text)
     for match in _USED_AS.finditer(text):

@@ -10,7 +10,7 @@ from context0.privacy.secret_values import is_placeholder
 _LONG: Final = re.compile(r"[\w-]{16}")  # no key is shorter: one quick look at an ordinary message
 _KEY: Final = re.compile(
     r"(?<![A-Za-z0-9_-])(?:"
-    r"sk-(?:ant-|proj-|svcacct-|or-v1-|lf-)?[A-Za-z0-9_-]{20,}+"  # OpenAI, Anthropic, OpenRouter, Langfuse
+    r"sk-(?:ant-|proj-|svcacct-|or-v1-|lf-)?(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{16,}+"  # OpenAI and others
     r"|(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}+|whsec_[A-Za-z0-9+/]{24,}+"  # Stripe
     r"|gh[pousr]_[A-Za-z0-9]{30,}+|github_pat_[A-Za-z0-9_]{22,}+|gl(?:pat|rt|dt|ptt)-[A-Za-z0-9_-]{20,}+"
     r"|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}+"  # AWS

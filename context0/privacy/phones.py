@@ -13,9 +13,10 @@ MAX_CHECKED: Final = 32
 _INTERNATIONAL: Final = re.compile(r"(?<![\w+])\+[ (]{0,2}+[1-9](?:[ .()/-]{0,3}+[0-9]){6,14}+(?!\w)")
 _NATIONAL: Final = re.compile(r"(?<![\w+#$€£=@:/.,-])\(?[0-9](?:[ .()/-]{0,3}+[0-9]){6,13}+(?![\w%])")
 _NORTH_AMERICAN: Final = re.compile(
-    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?[2-9][0-9]{2}[-. ]|[2-9][0-9]{2}(?P<mark>[-.])[2-9][0-9]{2}(?P=mark))[0-9]{4}"
+    r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?[0-9]{3}[-. ]|[2-9][0-9]{2}(?P<mark>[-.])[0-9]{3}(?P=mark))[0-9]{4}"
 )
-_LOCAL: Final = re.compile(r"[2-9][0-9]{2}[-. ][0-9]{4}")
+_LOCAL: Final = re.compile(r"(?:[2-9][0-9]{2}[-. ])?[0-9]{3}[-. ][0-9]{4}")
+_BY_FORM: Final = ("by form",)  # made-up ones too, such as those with the area 555
 _WORDS: Final = any_of(
     "phones?|mobile|cell|cellphone|telephone|tel|call|calling|called|ring|text(?= me| us| him| her| them)|sms|whatsapp|"
     "contact|signal|telegram|fax|dial|hotline|landline|voicemail|reach(?= me| us| him| her| them)|my number|"
@@ -59,7 +60,7 @@ def load_phone_tables() -> None:
 def _end_of_number(text: str, match: re.Match[str], *, checked: int) -> int | None:
     """Return where an international number ends. Figures that only follow it are cut off: "+49 89 1234567 12 times".
 
-    With a word beside it the right length is enough: numbering plans grow faster than their tables.
+    The right length is enough where it is written in groups or a word stands beside it: tables lag behind plans.
     """
     number = match.group()
     if checked > MAX_CHECKED:
@@ -67,7 +68,7 @@ def _end_of_number(text: str, match: re.Match[str], *, checked: int) -> int | No
     for _ in range(_MAX_CUTS + 1):
         if _is_valid(number, None):
             return match.start() + len(number)
-        if number == match.group() and _is_possible(number) and is_near(_WORDS, text, match.span()):
+        if number == match.group() and _is_possible(number) and _is_told(text, match):
             return match.end()
         cuts = [cut.start() for cut in _SEPARATOR.finditer(number)]
         if not cuts or cuts[-1] < _MIN_DIGITS:
@@ -84,18 +85,22 @@ def _regions_for(text: str, match: re.Match[str]) -> tuple[str, ...]:
     if not close and is_before(_OTHER_WORDS, text, start, within=_CLOSE_CHARACTERS):
         return ()
     if _NORTH_AMERICAN.fullmatch(number):
-        return ("US",)
+        return _BY_FORM
     if not told:
         return ()
     if _LOCAL.fullmatch(number):
-        return ("local",)
+        return _BY_FORM
     return _REGIONS_WITH_0 if number.lstrip("(").startswith("0") else _REGIONS_WITHOUT_0
+
+
+def _is_told(text: str, match: re.Match[str]) -> bool:
+    return _SEPARATOR.search(match.group()) is not None or is_near(_WORDS, text, match.span())
 
 
 def _is_valid(number: str, region: str | None) -> bool:
     import phonenumbers  # imported late: 25 ms, needed only where a number is
 
-    if region == "local":
+    if region == "by form":
         return True
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(number, region))

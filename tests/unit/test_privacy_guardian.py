@@ -93,10 +93,10 @@ async def test_a_message_off_the_record_is_not_even_looked_up() -> None:
     await guardian.run(turn_of(TEXT, "off_record"))  # had it been looked up, it would be the youngest again
     await guardian.run(turn_of("third"))
     await guardian.run(turn_of("a@example.com"))
-    assert await_order(guardian) == [1, 1, 2]
+    assert weights(guardian) == [1, 1, 2]
 
 
-def await_order(guardian: PrivacyGuardian) -> list[int]:
+def weights(guardian: PrivacyGuardian) -> list[int]:
     return sorted(1 + len(scan.findings) for scan in guardian._scans.values())
 
 
