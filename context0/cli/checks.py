@@ -24,6 +24,7 @@ from context0.settings import Settings
 from stores.errors import StoreError
 from stores.records import PendingWork
 from stores.registry import path_of
+from stores.sqlite.message_log import count_left
 
 Level: TypeAlias = Literal["ok", "warning", "failure"]
 
@@ -47,13 +48,14 @@ class Check:
 
 async def examine(settings: Settings) -> list[Check]:
     """Return all checks; nothing is created where there is no store yet. Raises ConfigurationError."""
-    parts = build_parts(settings)
+    # without a journal of its own, which would take over what other processes have left in theirs
+    parts = build_parts(settings.model_copy(update={"chat_flush_interval_s": 0.0}))
     keep_structlog_off_stdout()
     checks = list(_versions())
     try:
         checks += [check async for check in _stores(settings, parts)]
     finally:
-        for part in (parts.vectors, parts.graph, parts.documents, parts.embedder):
+        for part in (parts.chats, parts.vectors, parts.graph, parts.documents, parts.embedder):
             await part.aclose()
     return checks
 
@@ -107,6 +109,8 @@ async def _stores(settings: Settings, parts: EngineParts) -> AsyncIterator[Check
     else:
         async for check in _documents(parts, path):
             yield check
+        yield await _chats(parts)
+    yield _journal(settings)
     yield await _vectors(parts)
 
 
@@ -159,6 +163,32 @@ async def _model(parts: EngineParts, *, stored: bool) -> Check:
         return _failure("embedding", exc)
     return Check(
         name="embedding", found=model if parts.embedder.local else f"{model}, over the network (not asked now)"
+    )
+
+
+async def _chats(parts: EngineParts) -> Check:
+    try:
+        await parts.chats.open()
+        facts = await parts.chats.status()
+    except StoreError as exc:
+        return _failure("chats", exc)
+    return Check(name="chats", found=", ".join(f"{name} {value}" for name, value in facts.items()))
+
+
+def _journal(settings: Settings) -> Check:
+    """Tell what waits for a store on another machine; that is normal for seconds, while a process holds it."""
+    try:
+        files, messages, refused = count_left(settings.journal_dir)
+    except StoreError as exc:
+        return _failure("journal", exc)
+    found = f"{messages} messages wait in {files} files" if files else "nothing waits"
+    if not refused:
+        return Check(name="journal", found=found)
+    return Check(
+        name="journal",
+        level="warning",
+        found=f"{found}, {refused} of them refused by the store",
+        advice=f"look at the log for journal.refused; they stay in {settings.journal_dir}",
     )
 
 

@@ -143,7 +143,8 @@ class Flusher:
                 return
             await self._refuse(batch[0], exc)
         else:
-            self.pending -= await self._entries.forget([entry.number for entry in batch])
+            forgotten = await self._entries.forget([entry.number for entry in batch])
+            self.pending -= forgotten  # in a line of its own: what is added during the wait must not get lost
 
     async def _refuse(self, entry: Entry, exc: StoreError) -> None:
         log.error("journal.refused", extra={"error": exc.code, "journal": self._entries.place})

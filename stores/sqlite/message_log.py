@@ -158,6 +158,26 @@ class SqliteMessageLog:
             await asyncio.to_thread(file.release, remove=done)
 
 
+def count_left(folder: Path) -> tuple[int, int, int]:
+    """Return how many journal files there are below `folder`, with how many messages, and how many were refused.
+
+    Reads only, also what other processes hold. Blocks. Raises StoreError.
+    """
+    files = sorted(folder.rglob("*.db"))
+    messages = refused = 0
+    for path in files:
+        try:
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                counted = query(connection, "SELECT count(*), ifnull(sum(aside), 0) FROM entries")[0]
+            finally:
+                connection.close()
+        except apsw.Error as exc:
+            raise translate(exc, path) from exc
+        messages, refused = messages + counted[0], refused + counted[1]
+    return len(files), messages, refused
+
+
 def _encode(message: Message) -> str:
     told = [
         *(message.id, message.role, message.content),

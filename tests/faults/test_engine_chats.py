@@ -2,13 +2,19 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from context0.errors import EngineClosed
+from context0.runtime import build_parts
+from context0.settings import Settings
 from stores.chat_protocol import ChatStore
 from stores.errors import NotFound, Unavailable
+from stores.journal.chats import JournaledChats
+from stores.mongo.chats import MongoChats
 from stores.records import SessionId
+from stores.sqlite.chats import SqliteChats
 from tests.contracts.builders import ANNA, NOW
 from tests.contracts.chat_bench import begin, build_message, heard, say
 from tests.engine_bench import EngineBench, Faulty, open_bench
@@ -76,3 +82,17 @@ async def test_chats_that_cannot_be_erased_are_told_in_the_receipt_and_erased_ne
     assert (receipt.ok, receipt.stores[-1].removed["sessions"]) == (True, 1)
     with pytest.raises(NotFound):
         await chats.get_session(SessionId("s1"), scope=ANNA)
+
+
+def test_settings_put_a_journal_before_a_store_elsewhere_and_none_before_a_file(tmp_path: Path) -> None:
+    """E1: in `data_dir`, with the intervals of the settings; 0 is no journal."""
+    told: dict[str, Any] = {"data_dir": tmp_path, "chat_flush_interval_s": 2.5, "chat_flush_changes": 7}
+    elsewhere = Settings(store_url="mongodb://127.0.0.1:1/db", **told)
+    chats = build_parts(elsewhere).chats
+    assert isinstance(chats, JournaledChats)
+    assert chats._entries.place.startswith(str(tmp_path / "journal"))
+    assert (chats._flusher._options.interval_s, chats._flusher._options.max_changes) == (2.5, 7)
+    assert isinstance(build_parts(Settings(store_url=f"sqlite:///{tmp_path}/x.db", **told)).chats, SqliteChats)
+    at_once = elsewhere.model_copy(update={"chat_flush_interval_s": 0.0})
+    assert isinstance(build_parts(at_once).chats, MongoChats)
+    assert list(tmp_path.iterdir()) == [], "nothing is opened yet"

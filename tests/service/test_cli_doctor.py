@@ -1,5 +1,6 @@
 """What `context0 doctor` says of a store in each condition, and its exit code."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ import apsw
 import pytest
 
 from context0.cli.checks import shown_url, size, sqlite_check
+from stores.sqlite.message_log import SqliteMessageLog
 from tests.command_line import CommandLine
+from tests.contracts.builders import ANNA
+from tests.contracts.chat_bench import build_message
 
 CLOSED_PORT = "http://127.0.0.1:1/v1"
 
@@ -53,6 +57,28 @@ def test_a_store_in_use_is_fine(filled: CommandLine) -> None:
     assert checks["index work"]["found"] == "0 pending, 0 of them failed before, 0 given up"
     assert checks["embedding"]["found"] == "static/wordllama-256"
     assert filled("doctor").out.count(" ok ") == len(checks)
+
+
+def test_chats_are_counted_and_what_waits_in_journals_is_told(filled: CommandLine) -> None:
+    """E1: what a process of another store left, and what that store refused."""
+    _, checks = examined(filled)
+    assert checks["chats"]["found"] == "sessions 0, messages 0"
+    assert checks["journal"] == {"name": "journal", "level": "ok", "found": "nothing waits", "advice": ""}
+    asyncio.run(leave_a_journal(filled.folder / "journal" / "of a store"))
+    code, checks = examined(filled)
+    assert (code, checks["journal"]["found"]) == (0, "3 messages wait in 1 files")
+    [path] = (filled.folder / "journal").rglob("*.db")
+    changed(path, "UPDATE entries SET aside = 1 WHERE seq = 2")
+    code, checks = examined(filled)
+    assert (code, checks["journal"]["level"]) == (1, "warning")
+    assert "1 of them refused" in checks["journal"]["found"]
+
+
+async def leave_a_journal(folder: Path) -> None:
+    entries = SqliteMessageLog(folder)
+    await entries.open()
+    await entries.append([(ANNA, build_message(seq)) for seq in (1, 2, 3)])
+    await entries.aclose()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

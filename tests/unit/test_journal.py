@@ -85,6 +85,7 @@ async def test_flushes_follow_each_other_and_never_run_side_by_side(bench: Journ
         turns = [say(chats, build_message(seq)) for seq in range(1, 60)]
         await asyncio.gather(*turns, *(chats.flush() for _ in range(5)))
         await chats.flush()
+        assert (await chats.status())["journal_pending"] == 0
     assert most == 1
     assert len(await heard(bench.elsewhere)) == 59
 
