@@ -11,17 +11,17 @@ FENCE_OPEN: Final = "<memory-data>"
 FENCE_CLOSE: Final = "</memory-data>"
 _UNTRUSTED: Final = 0.5
 _SPEAKER_CHARACTERS: Final = 40
-_READ_CHARACTERS: Final = 20_000
+_READ_CHARACTERS: Final = 6_000
 
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff"
     "\ufff0-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
     "|(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"  # joiners stay in Persian, and in emoji
 )
-_CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_CONTROL: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _ANGLES: Final = str.maketrans("＜＞﹤﹥", "<><>")
 _TAG: Final = re.compile(
-    r"<(?=[\s/|<!]*(?:memory|context|data|system|user|assistant|human|developer|tool|inst|im_|function|message|s\s*>|sys|[|<]))"
+    r"<(?=[\s/|<!]{0,8}(?:memory|context|data|system|user|assistant|human|developer|tool|inst|im_|function|message|s\s*>|sys|[|<]))"
     r"|(?<=[|>])>|>(?=>)",
     re.IGNORECASE,
 )
@@ -32,18 +32,22 @@ _ROLE: Final = re.compile(r"\b(system|assistant|user|human|developer|tool|ai|bot
 
 
 def as_data(text: str) -> str:
-    """Return `text` as one line of data. It keeps its words; what could be read as structure of a prompt is defused.
+    """Return the first 6,000 characters of `text` as one line of data, without what a prompt takes for structure.
 
-    Line breaks and control characters become spaces; invisible characters (unicode tags, bidirectional marks, zero
-    width) go; angle brackets of tags and of chat markers become ‹ ›; "system:" loses its colon, "[3]" its brackets.
+    The words stay. Line breaks and control characters become spaces; invisible characters (unicode tags, bidirectional
+    marks, zero width) go; the angle brackets of tags and of chat markers become ‹ ›; "system:" loses its colon, and
+    "[3]" its brackets.
     """
     text = text[:_READ_CHARACTERS].translate(_ANGLES)
     if not text.isascii():
         text = _INVISIBLE.sub("", text)
     text = _CONTROL.sub(" ", text).strip()
-    text = _TAG.sub(lambda match: "‹" if match[0] == "<" else "›", text)
-    text = _SPECIAL.sub(_defused, text)
-    return _ROLE.sub(r"\1 –", text)
+    # Looking for a character costs a hundredth of looking for a pattern.
+    if "<" in text or ">" in text:
+        text = _TAG.sub(lambda match: "‹" if match[0] == "<" else "›", text)
+    if "[" in text or "|" in text:
+        text = _SPECIAL.sub(_defused, text)
+    return _ROLE.sub(r"\1 –", text) if ":" in text or "：" in text else text
 
 
 def memory_line(memory: Memory, number: int, *, tokens: int) -> str:

@@ -72,16 +72,16 @@ noch (?:mal|einmal) | geht (?:immer noch )?nicht | hat nicht (?:geklappt|funktio
 outra vez
 """)
 FIX_UP_TALK: Final = word_set("""
-a about all an ancora and another answer answers as better bitte briefly but came can clearer completely correct
-correctly could cut das de did didn do does doesn don einmal empty encore english es está explain falsch faster favor
-favore finish fix fois french from full funktioniert geht go going geklappt german get getting give going got hat here hey hmm
-huh i il immer in instead is isn ist it italian its just keep last like list longer m mach make mal marché me mean meant
-message middle mir more my n nicht no noch non nope not now nuevo of off oh ok okay on once one otra out output over pas
-per plaît please pls por probier properly quite read really reply response result right run s same say send sentence
-shorter show simpler simply so something sorry spanish start still stopped t table te tell that the then there these
-think this those thanks time to totally translate try une versuch versuche vez vous wait wanted war was wasn went what
-why will without words work worked working would write wrote you your asked actually break broke ça è попробуй раз
-пожалуйста
+a about actually all an ancora and another answer answers as asked better bitte break briefly broke but came can
+clearer completely correct correctly could cut das de did didn do does doesn don einmal empty encore english es está
+explain falsch faster favor favore finish fix fois french from full funktioniert geht geklappt german get getting give
+go going got hat here hey hmm huh i il immer in instead is isn ist it italian its just keep last like list longer m
+mach make mal marché me mean meant message middle mir more my n nicht no noch non nope not now nuevo of off oh ok okay
+on once one otra out output over pas per plaît please pls por probier properly quite read really reply response result
+right run s same say send sentence shorter show simpler simply so something sorry spanish start still stopped t table
+te tell thanks that the then there these think this those time to totally translate try une versuch versuche vez vous
+wait wanted war was wasn went what why will without words work worked working would write wrote you your ça è
+пожалуйста попробуй раз
 """)
 """A short message of these words only, with one of the core or of the phrases, asks for the last answer again."""
 FIX_UP_UNSEGMENTED: Final = re.compile(

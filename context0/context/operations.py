@@ -147,7 +147,8 @@ def _is_small_talk(message: _Message) -> bool:
         return False
     if talk.ACKNOWLEDGING.issuperset(words):
         return "?" not in message.head or talk.GREETING_QUESTIONS.search(message.line) is not None
-    return talk.TRIVIAL_ELSEWHERE.issuperset(words) or intent_of(message.head) == "chitchat"
+    is_number = all(word.isdecimal() for word in words)  # an answer to something
+    return not is_number and (talk.TRIVIAL_ELSEWHERE.issuperset(words) or intent_of(message.head) == "chitchat")
 
 
 def _is_empty_talk(message: _Message) -> bool:
