@@ -9,9 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from context0 import MemoryEngine, Settings
+from context0 import Settings
 from context0.evaluation.command import EvaluationRequest, run_evaluation
-from context0.evaluation.runner import RunOptions
+from context0.evaluation.storing import RunOptions
+from context0.runtime import build_parts
 
 
 def parse(arguments: list[str] | None = None) -> EvaluationRequest:
@@ -23,6 +24,9 @@ def parse(arguments: list[str] | None = None) -> EvaluationRequest:
     parser.add_argument("--limit-conversations", type=int, metavar="N", help="only the first N of each file")
     parser.add_argument("--strategies", metavar="A,B", help="search arms to ask, by comma (default: all)")
     parser.add_argument("--merge", action="store_true", help="put all conversations of a file under one owner")
+    parser.add_argument("--fusion", choices=("score", "rank"), default="score", help="what of the arms is added up")
+    parser.add_argument("--ablate", action="store_true", help="show what each arm and each signal gives")
+    parser.add_argument("--folds", type=int, default=0, metavar="N", help="cross-validate the weights over N folds")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here too; - prints only JSON")
     given = parser.parse_args(arguments)
     strategies = tuple(given.strategies.split(",")) if given.strategies else None
@@ -30,13 +34,15 @@ def parse(arguments: list[str] | None = None) -> EvaluationRequest:
         data_paths=tuple(given.data),
         store_url=given.store,
         limit_conversations=given.limit_conversations,
-        options=RunOptions(merge=given.merge, strategies=strategies),
+        options=RunOptions(
+            merge=given.merge, strategies=strategies, fusion=given.fusion, ablation=given.ablate, folds=given.folds
+        ),
         json_path=given.json,
     )
 
 
 def main() -> int:
-    return run_evaluation(parse(), lambda url: MemoryEngine(Settings(store_url=url)))
+    return run_evaluation(parse(), lambda url: build_parts(Settings(store_url=url)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,19 +16,20 @@ from context0.errors import ConfigurationError, Context0Error, InvalidInput
 from context0.evaluation.datasets import read_conversations
 from context0.evaluation.render import progress_bar, show
 from context0.evaluation.report import EvaluationReport
-from context0.evaluation.runner import Dataset, Progress, RunOptions, evaluate
+from context0.evaluation.runner import evaluate
+from context0.evaluation.storing import Dataset, Progress, RunOptions
 from stores.errors import StoreError
 
 if TYPE_CHECKING:
-    from context0 import MemoryEngine
+    from context0.memory.parts import EngineParts
 
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_BAD_INPUT: Final = 2
 PIPED_WIDTH: Final = 110
 
-EngineForUrl: TypeAlias = Callable[[str], AbstractAsyncContextManager["MemoryEngine"]]
-"""Returns an engine, not yet entered, over the store of a URL."""
+PartsForUrl: TypeAlias = Callable[[str], "EngineParts"]
+"""Returns the parts of an engine, not yet opened, over the store of a URL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,13 @@ class EvaluationRequest:
     json_path: Path | None = None
 
 
-def run_evaluation(request: EvaluationRequest, engine_for_url: EngineForUrl) -> int:
+def run_evaluation(request: EvaluationRequest, parts_for_url: PartsForUrl) -> int:
     """Evaluate every file, print, write the JSON. Returns 0, 1 when engine or store failed, 2 for bad input."""
     errors = Console(stderr=True)
     try:
         datasets = [_load(path, request.limit_conversations) for path in request.data_paths]
         with progress_bar(errors) as progress:
-            reports = asyncio.run(_evaluate_all(request, datasets, engine_for_url, progress))
+            reports = asyncio.run(_evaluate_all(request, datasets, parts_for_url, progress))
         _publish(reports, request.json_path)
     except (InvalidInput, ConfigurationError) as exc:
         errors.print(f"bad input: {exc}", markup=False, soft_wrap=True)
@@ -64,17 +64,20 @@ def run_evaluation(request: EvaluationRequest, engine_for_url: EngineForUrl) -> 
 
 
 async def _evaluate_all(
-    request: EvaluationRequest, datasets: list[Dataset], engine_for_url: EngineForUrl, progress: Progress
+    request: EvaluationRequest, datasets: list[Dataset], parts_for_url: PartsForUrl, progress: Progress
 ) -> list[EvaluationReport]:
+    from context0.memory.engine import MemoryEngine
+
     with tempfile.TemporaryDirectory(prefix="context0-evaluation-") as folder:
         url = request.store_url or f"sqlite:///{Path(folder) / 'evaluation.db'}"
-        async with _engine(engine_for_url, url) as engine:
-            return [await evaluate(engine, dataset, request.options, progress) for dataset in datasets]
+        parts = _parts(parts_for_url, url)
+        async with MemoryEngine(parts=parts) as engine:
+            return [await evaluate(engine, dataset, request.options, progress, parts) for dataset in datasets]
 
 
-def _engine(engine_for_url: EngineForUrl, url: str) -> AbstractAsyncContextManager["MemoryEngine"]:
+def _parts(parts_for_url: PartsForUrl, url: str) -> "EngineParts":
     try:
-        return engine_for_url(url)
+        return parts_for_url(url)
     except ValueError as exc:  # settings are validated where they are made
         raise InvalidInput("store", f"no engine for {url!r} ({exc})") from exc
 

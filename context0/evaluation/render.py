@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from context0.evaluation.report import OVERALL, EvaluationReport, Row
-from context0.evaluation.runner import Progress as ProgressCall
+from context0.evaluation.storing import Progress as ProgressCall
 
 LOCOMO_NAMES = {"1": "multi-hop", "2": "temporal", "3": "open-domain", "4": "single-hop", "5": "adversarial"}
 COLUMNS = ("category", "n", "R@5", "R@10", "R@20", "hit@10", "nDCG@10", "MRR", "p50 ms", "p95 ms")
@@ -23,7 +23,7 @@ def progress_bar(console: Console) -> Iterator[ProgressCall]:
     with Progress(
         *columns, console=console, transient=True, refresh_per_second=4, disable=not console.is_terminal
     ) as bar:
-        tasks = {stage: bar.add_task(stage, total=None, visible=False) for stage in ("ingest", "ask")}
+        tasks = {stage: bar.add_task(stage, total=None, visible=False) for stage in ("ingest", "ask", "record")}
 
         def move(stage: str, done: int, total: int) -> None:
             bar.update(tasks[stage], completed=done, total=total, visible=True)
@@ -36,18 +36,36 @@ def show(report: EvaluationReport, console: Console) -> None:
     console.print(_table(report))
     for line in _remarks(report):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if report.ablation:
+        console.print(_ablation(report))
 
 
 def _table(report: EvaluationReport) -> Table:
     arms = ", ".join(report.strategies) if report.strategies else "all strategies"
     owners = "one owner for all conversations" if report.merged else "one owner a conversation"
-    table = Table(title=escape(f"{report.dataset}: {arms}, {owners}"), title_justify="left", box=SIMPLE_HEAD)
+    fused = "" if report.fusion == "score" else f", {report.fusion}s fused"
+    table = Table(title=escape(f"{report.dataset}: {arms}{fused}, {owners}"), title_justify="left", box=SIMPLE_HEAD)
     for name in COLUMNS:
         table.add_column(name, justify="left" if name == "category" else "right", no_wrap=True)
     for row in report.rows:
         if row.category == OVERALL:
             table.add_section()
         table.add_row(*_cells(row))
+    return table
+
+
+def _ablation(report: EvaluationReport) -> Table:
+    table = Table(title=escape(f"{report.dataset}: what each part gives"), title_justify="left", box=SIMPLE_HEAD)
+    for name in ("ranking", "R@10", "change", "95 % between"):
+        table.add_column(name, justify="left" if name == "ranking" else "right", no_wrap=True)
+    for row in report.ablation:
+        change = row.change
+        table.add_row(
+            escape(row.name),
+            f"{100 * row.recall_at_10:.1f}",
+            f"{100 * change.mean:+.1f}",
+            f"{100 * change.low:+.1f} and {100 * change.high:+.1f}",
+        )
     return table
 
 
@@ -81,6 +99,17 @@ def _remarks(report: EvaluationReport) -> Iterator[str]:
             f" nothing returned for {abstention.empty_answerable} of {abstention.answerable} answerable,"
             f" {abstention.empty_unanswerable} of {abstention.unanswerable} unanswerable questions"
         )
+    folds = report.cross_validation
+    if folds is not None:
+        bounds = f"{100 * folds.change.low:+.1f} and {100 * folds.change.high:+.1f}"
+        yield (
+            f"cross-validated over {folds.folds} folds of conversations: R@10 {100 * folds.recall_at_10:.1f} with"
+            f" weights chosen on the other folds, {100 * folds.served:.1f} with the engine's; change"
+            f" {100 * folds.change.mean:+.1f}, 95 % between {bounds}"
+        )
+        for number, chosen in enumerate(folds.chosen, start=1):
+            factors = ", ".join(f"{name} × {factor:g}" for name, factor in chosen.items())
+            yield f"  fold {number}: {factors or 'the weights as they are'}"
     if report.unknown_evidence:
         yield f"{report.unknown_evidence} ids of evidence name no turn and count as not found"
     if report.degraded_searches:

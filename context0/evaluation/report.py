@@ -1,7 +1,6 @@
 """Turns asked questions into tables of retrieval figures: pure."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -78,6 +77,31 @@ class Ingested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ablated:
+    """recall_at_10 of a variant, and its change against what the engine serves: 95 %, over conversations drawn anew,
+    or over questions when there is only one conversation."""
+
+    name: str
+    recall_at_10: float
+    change: metrics.Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossValidation:
+    """Mean recall@10 of the questions of each fold, ranked by weights that were chosen on the other folds.
+
+    served: by the engine's own weights. change: of the chosen against the served. chosen: the factors to the engine's
+    weights, fold by fold, of those that were changed.
+    """
+
+    folds: int
+    recall_at_10: float
+    served: float
+    change: metrics.Interval
+    chosen: tuple[Mapping[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationReport:
     """Everything that one dataset gave; `rows` end with the overall one. `unknown_evidence` names no turn: it counts
     as never found. recall_at_10_interval: 95 %, over conversations, or over questions when there is only one."""
@@ -91,6 +115,9 @@ class EvaluationReport:
     abstention: Abstention
     degraded_searches: int
     unknown_evidence: int
+    fusion: str = "score"
+    ablation: tuple[Ablated, ...] = ()
+    cross_validation: CrossValidation | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
@@ -117,14 +144,15 @@ def recall_interval(asked: Sequence[Asked], *, k: int = 10) -> metrics.Interval 
 
 def abstention(asked: Sequence[Asked]) -> Abstention:
     """Compare the relevance of answerable (overall, with evidence) and unanswerable questions."""
-    answerable = [one.relevance for one in _counted(asked) if one.relevant]
-    unanswerable = [one.relevance for one in asked if one.category in UNANSWERABLE]
+    answerable = [one for one in _counted(asked) if one.relevant]
+    unanswerable = [one for one in asked if one.category in UNANSWERABLE]
+    scores = [[one.relevance for one in kind] for kind in (answerable, unanswerable)]
     return Abstention(
-        auc=metrics.roc_auc(answerable, unanswerable) if answerable and unanswerable else None,
+        auc=metrics.roc_auc(*scores) if answerable and unanswerable else None,
         answerable=len(answerable),
         unanswerable=len(unanswerable),
-        empty_answerable=answerable.count(-math.inf),
-        empty_unanswerable=unanswerable.count(-math.inf),
+        empty_answerable=sum(not one.ranked for one in answerable),
+        empty_unanswerable=sum(not one.ranked for one in unanswerable),
     )
 
 

@@ -27,7 +27,7 @@ Weights = Mapping[SignalName, float]
 _COMMON: Final[Weights] = {
     "semantic": 1.0,
     "keyword": 0.7,
-    "entity": 0.2,
+    "entity": 0.0,
     "temporal": 3.0,
     "before": 0.2,
     "session": 0.4,

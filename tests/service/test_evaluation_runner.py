@@ -10,13 +10,20 @@ from context0.errors import InvalidInput
 from context0.evaluation.command import EvaluationRequest, run_evaluation
 from context0.evaluation.datasets import read_conversations
 from context0.evaluation.report import EvaluationReport
-from context0.evaluation.runner import Dataset, RunOptions, evaluate
+from context0.evaluation.runner import evaluate
+from context0.evaluation.storing import Dataset, RunOptions
+from context0.memory.parts import EngineParts
+from context0.runtime import build_parts
 
 SMALL_SET = Path(__file__).parents[1] / "data" / "retrieval_small.jsonl"
 
 
 def engine_at(url: str) -> MemoryEngine:
     return MemoryEngine(Settings(store_url=url))
+
+
+def parts_at(url: str) -> EngineParts:
+    return build_parts(Settings(store_url=url))
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -95,7 +102,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
         options=RunOptions(strategies=("keyword",)),
         json_path=out,
     )
-    assert run_evaluation(request, engine_at) == 0
+    assert run_evaluation(request, parts_at) == 0
     (figures,) = json.loads(out.read_text("utf-8"))["datasets"]
     assert figures["strategies"] == ["keyword"]
     assert figures["ingested"]["conversations"] == 1
@@ -105,12 +112,12 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path, capsys: pyte
 
 def test_the_command_prints_only_json_for_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     request = EvaluationRequest(data_paths=(SMALL_SET,), limit_conversations=1, json_path=Path("-"))
-    assert run_evaluation(request, engine_at) == 0
+    assert run_evaluation(request, parts_at) == 0
     assert json.loads(capsys.readouterr().out)["datasets"][0]["dataset"] == "retrieval_small"
 
 
 def test_the_command_answers_a_store_that_settings_refuse_with_two(capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse(url: str) -> MemoryEngine:
+    def refuse(url: str) -> EngineParts:
         raise ValueError(f"unknown scheme in {url}")
 
     assert run_evaluation(EvaluationRequest(data_paths=(SMALL_SET,), store_url="ftp://x"), refuse) == 2
@@ -122,5 +129,5 @@ def test_the_command_answers_bad_input_with_two(
     tmp_path: Path, limit: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     request = EvaluationRequest(data_paths=(tmp_path / "missing.jsonl",), limit_conversations=limit)
-    assert run_evaluation(request, engine_at) == 2
+    assert run_evaluation(request, parts_at) == 2
     assert "bad input" in capsys.readouterr().err

@@ -55,9 +55,9 @@ def test_the_interval_is_over_conversations_or_over_the_questions_of_a_single_on
 def test_abstention_compares_relevances_and_counts_empty_answers() -> None:
     told = abstention(
         [
-            asked("1", "a", score=3.0),
+            asked("1", "a", "ab", score=3.0),
             asked("1", "a", score=-math.inf),
-            asked("5", "a", score=1.0),
+            asked("5", "a", "b", score=1.0),
             asked("1", score=9.0),
         ]
     )
