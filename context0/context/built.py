@@ -157,8 +157,6 @@ def _with_message(built: BuiltContext, message: Message) -> BuiltContext:
         return built
     before = [held for held in history.messages if held.seq < message.seq]
     behind = [held for held in history.messages if held.seq > message.seq]
-    if not before and len(history.messages) >= MAX_HISTORY and history.messages[0].seq != message.seq:
-        return built
     messages = (*before, message, *behind)[-MAX_HISTORY:]
     return replace(built, history=History(messages=messages, through=max(history.through, message.seq)))
 
@@ -199,8 +197,6 @@ def _put(section: MemorySection | None, memory: Memory, *, belongs: bool, limit:
     if not belongs:
         return section if held is None else _without(section, memory.id)
     others = [one for one in section.memories if one.id != memory.id]
-    if held is None and section.more and (not others or _place(memory) < _place(others[-1])):
-        return section  # it stands behind what was read
     memories = sorted([*others, memory], key=_place, reverse=True)
     return MemorySection(memories=tuple(memories[:limit]), more=section.more or len(memories) > limit)
 
