@@ -1,0 +1,52 @@
+"""A file of every older version becomes a current one, and of a newer or foreign one nothing is touched. A1."""
+
+from pathlib import Path
+
+import apsw
+import pytest
+
+from stores.errors import Incompatible
+from stores.sqlite.database import SqliteDatabase
+from stores.sqlite.message_log import JOURNAL
+from stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, STORE
+
+
+def made(path: Path, version: int) -> Path:
+    """Make a file as it was at `version`."""
+    connection = apsw.Connection(str(path))
+    for step in MIGRATIONS[:version]:
+        connection.execute(step)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    return path
+
+
+def tables_of(path: Path) -> set[tuple[str, str, str]]:
+    connection = apsw.Connection(str(path))
+    found = connection.execute("SELECT type, name, ifnull(sql, '') FROM sqlite_schema").fetchall()
+    connection.close()
+    return set(found)
+
+
+@pytest.mark.parametrize("version", range(1, STORE.version))
+async def test_an_older_file_gets_the_tables_of_a_new_one(tmp_path: Path, version: int) -> None:
+    new = tmp_path / "new.db"
+    for path in (made(tmp_path / "old.db", version), new):
+        database = SqliteDatabase(path)
+        await database.open()
+        assert await database.read(lambda connection: connection.pragma("user_version")) == STORE.version
+        await database.aclose()
+    assert tables_of(tmp_path / "old.db") == tables_of(new)
+
+
+async def test_a_journal_is_no_store_and_a_store_no_journal(tmp_path: Path) -> None:
+    for first, second in (({}, {"schema": JOURNAL}), ({"schema": JOURNAL}, {})):
+        path = tmp_path / f"{len(first)}.db"
+        database = SqliteDatabase(path, **first)
+        await database.open()
+        await database.aclose()
+        before = path.read_bytes()
+        with pytest.raises(Incompatible, match="another program"):
+            await SqliteDatabase(path, **second).open()
+        assert path.read_bytes() == before
