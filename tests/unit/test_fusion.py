@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from context0.memory.fusion import best, normalised, rank_of, seen
+from context0.memory.fusion import best, fuse, normalised, rank_of, reciprocal_ranks, seen
 
 SCORES = st.lists(st.none() | st.integers(-20, 20).map(lambda value: value / 4), min_size=1, max_size=20)
 
@@ -94,3 +94,27 @@ def test_a_score_survives_the_way_through_a_cursor() -> None:
 def test_the_rank_of_a_candidate_counts_the_better_ones(row: int, rank: int | None) -> None:
     scores = array([2, 3, None, 1, 2])
     assert rank_of(scores, np.ones(5, bool), row) == (4 if row == 3 else rank)
+
+
+@given(values=SCORES, flags=st.lists(st.booleans(), min_size=1, max_size=5))
+@settings(deadline=None)
+def test_a_reciprocal_rank_counts_those_above_it_among_what_was_found(
+    values: list[float | None], flags: list[bool]
+) -> None:
+    scores, mask = array(values), mask_of(flags, len(values))
+    ranks = reciprocal_ranks(scores, mask)
+    for row, value in enumerate(values):
+        if value is None or not mask[row]:
+            assert np.isnan(ranks[row])
+        else:
+            above = sum(
+                other is not None and other > value for other, chosen in zip(values, mask, strict=True) if chosen
+            )
+            assert ranks[row] == pytest.approx(1 / (60 + above + 1))
+
+
+def test_ranks_are_summed_where_scores_are_not() -> None:
+    arms = {"semantic": array([0.9, 0.1, None]), "keyword": array([None, 7.0, 30.0])}
+    total, added = fuse(arms, np.ones(3, bool), "rank")  # type: ignore[arg-type]
+    assert total.tolist() == pytest.approx([1 / 61, 1 / 62 + 1 / 62, 1 / 61])
+    assert added["semantic"].tolist() == pytest.approx([1 / 61, 1 / 62, 0])

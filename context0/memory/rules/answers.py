@@ -39,7 +39,7 @@ def answer_kind(question: str) -> AnswerKind | None:
     if intent_of(question) == "when":
         return "time"
     words = _WORD.findall(question.lower())[:_MAX_WORDS]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         if word in _COUNTS or any(word == asked and following in counted for asked, counted in _COUNTING):
             return "number"
         if word in _NAMING:
