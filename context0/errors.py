@@ -8,10 +8,16 @@ Context0Error
 ├── EngineClosed                         the engine was used after it was closed
 ├── UnknownSearch                        feedback on a search that nobody remembers (memory/feedback.py)
 ├── DamagedState                         stored learning that cannot be read (memory/sealed.py)
-└── EmbeddingError
-    ├── EmbeddingUnavailable             the provider did not answer in time or refused
-    ├── EmbeddingInvalid                 the provider answered with unusable vectors
-    └── EmbeddingModelMismatch           the store holds vectors of another model
+├── EmbeddingError
+│   ├── EmbeddingUnavailable             the provider did not answer in time or refused
+│   ├── EmbeddingInvalid                 the provider answered with unusable vectors
+│   └── EmbeddingModelMismatch           the store holds vectors of another model
+└── LLMError
+    ├── LLMUnavailable                   the model cannot be reached, is overloaded or broken; later it may answer
+    ├── LLMTimeout                       it said nothing within a deadline
+    ├── LLMRejected                      it refuses this request or this key: another attempt cannot mend that
+    ├── LLMInterrupted                   it broke off after the first piece of its answer
+    └── LLMInvalid                       it answered, but not usably: no text, no JSON, not by the schema
 
 Errors of the stores are a tree of their own: `stores.errors.StoreError`.
 """
@@ -78,3 +84,46 @@ class EmbeddingModelMismatch(EmbeddingError):
         )
         self.stored = stored
         self.configured = configured
+
+
+class LLMError(Context0Error):
+    code = "llm"
+
+
+class LLMUnavailable(LLMError):
+    """passing: another attempt may do. retry_after_s: when the provider asked for it, None when it did not say."""
+
+    code = "llm_unavailable"
+
+    def __init__(self, message: str, *, passing: bool = True, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.passing = passing
+        self.retry_after_s = retry_after_s
+
+
+class LLMTimeout(LLMError):
+    code = "llm_timeout"
+
+
+class LLMRejected(LLMError):
+    """status: the HTTP status of the refusal, None where there is none."""
+
+    code = "llm_rejected"
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class LLMInterrupted(LLMError):
+    code = "llm_interrupted"
+
+
+class LLMInvalid(LLMError):
+    """answer: what the model said, to have it repaired; it is in no message, so that no log holds it."""
+
+    code = "llm_invalid"
+
+    def __init__(self, message: str, *, answer: str = "") -> None:
+        super().__init__(message)
+        self.answer = answer

@@ -40,6 +40,35 @@ class Settings(BaseSettings):
     llm_model: str = Field(default="", description="The provider's model; empty: its default.")
     llm_base_url: str = Field(default="", description="Another server that speaks OpenAI's chat API.")
     llm_api_key: SecretStr = Field(default=SecretStr(""), description="The key of the chat API.")
+    llm_fallback_model: str = Field(
+        default="", description="Another model of the same server, asked when the first cannot answer; empty: none."
+    )
+    llm_max_tokens: int = Field(default=1_024, ge=1, le=1_000_000, description="The longest answer, in tokens.")
+    llm_connect_s: float = Field(default=5.0, gt=0, le=600, description="How long a connection may take to be made.")
+    llm_first_token_s: float = Field(
+        default=10.0, gt=0, le=600, description="How long an answer may take to begin; then another model is asked."
+    )
+    llm_between_tokens_s: float = Field(
+        default=10.0, gt=0, le=600, description="How long an answer that has begun may pause before it is given up."
+    )
+    llm_deadline_s: float = Field(
+        default=30.0, gt=0, le=3600, description="Total time for one answer, with all attempts and the fallback model."
+    )
+    llm_attempts: int = Field(
+        default=3, ge=1, le=10, description="How often one model is asked for one answer that has not begun."
+    )
+    llm_retry_share: float = Field(
+        default=0.1, ge=0, le=1, description="How many retries there may be for each call, on average."
+    )
+    llm_breaker_failures: int = Field(
+        default=5,
+        ge=1,
+        le=1_000,
+        description="So many failures among the last twice as many calls stop further calls for a while.",
+    )
+    llm_breaker_open_s: float = Field(
+        default=10.0, gt=0, le=3600, description="How long calls stay stopped before one tries again."
+    )
 
     pinecone_api_key: SecretStr = Field(default=SecretStr(""), description="The key for pinecone:// vectors.")
 

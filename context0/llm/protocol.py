@@ -1,6 +1,6 @@
 """What a language model must do, and what it is asked and answers: frozen records, no provider's types."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
@@ -76,7 +76,10 @@ class Completion(Chunk):
 
 
 class LLM(Protocol):
-    """One model of one provider. Every call ends: by its answer, or by an `LLMError` within its deadlines."""
+    """One model of one provider, or several behind one another. Safe for concurrent use on one event loop.
+
+    As `registry.build_llm` gives it, every call ends by its answer or by an `LLMError` within its deadlines.
+    """
 
     @property
     def name(self) -> str:
@@ -85,16 +88,20 @@ class LLM(Protocol):
     async def warm(self) -> None:
         """Do what the first call would pay for (imports, connections), off the critical path. Never raises LLMError."""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Release what was opened. Twice is harmless."""
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
-        """Yield the answer as it is made. One call. Closing the iterator closes the call at once.
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer as it is made. One call. Closing the generator (`contextlib.aclosing`) closes it at once.
 
-        Raises LLMUnavailable, LLMTimeout, LLMRejected; LLMInterrupted after the first piece, with nothing taken back.
+        Pieces of text, then one last chunk with `usage` and `model` and no text. From a bare provider a piece may be
+        empty: a sign that the model is at work. Together the text is never empty.
+        Raises LLMUnavailable, LLMTimeout, LLMRejected, LLMInvalid (it ended without a word) before the first text;
+        LLMInterrupted after it, with nothing taken back.
         """
 
     async def complete(self, prompt: Prompt, *, schema: type[A]) -> tuple[A, Usage]:
-        """Return an answer that is valid by `schema`. One call.
+        """Return an answer that is valid by `schema`, and what it cost. One call, and perhaps one to repair it.
 
         Raises LLMInvalid for an answer that is not JSON or breaks the schema: never an empty value. And as `stream`.
         """
