@@ -16,7 +16,7 @@ class Candidates:
     places: the entry of an id. conditions: what the request narrows to, each told as what it is to miss it.
     allowed: may be returned, which changes while texts are fetched. total: the score that orders them.
     complete: every memory of the owner is a candidate. signals: what the total is made of, each times its weight.
-    minimum: the relevance below which nothing is allowed.
+    minimum: the relevance below which nothing is allowed. spared: arms that were not waited for.
     """
 
     ids: Sequence[MemoryId]
@@ -30,3 +30,4 @@ class Candidates:
     weights: Mapping[SignalName, float] = field(default_factory=dict)
     relevance: float | None = None
     minimum: float = 0.0
+    spared: Sequence[ArmName] = ()

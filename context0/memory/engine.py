@@ -157,6 +157,7 @@ class MemoryEngine(EngineCore):
         reference_time: what "yesterday" counts from. filters, memory_types, since, until narrow the search before any
         cut. strategies: only these arms, and nothing beside their scores. deadline_ms: for all of it; what is late is
         named in `degraded`. explain: ranks and signals of each memory; why_not: ids to be told why they are not there.
+        early_stop: where the words settle it, do not wait for the vectors; worth it when these come from a network.
         One round trip to the document store when the user's index is in memory; one more with filters.
         Raises InvalidInput, InvalidFilter, InvalidCursor, EmbeddingModelMismatch, SearchUnavailable, Timeout, and other
         StoreErrors.

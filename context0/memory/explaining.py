@@ -111,4 +111,6 @@ def _part_of(name: str, query: Query, candidates: Candidates, failures: Mapping[
         return f"failed: {failures[name]}"
     if name not in query.request.arms:
         return "not chosen"
+    if name in candidates.spared:
+        return "not waited for: the others settled it"
     return "asked" if name in candidates.arms else "the question gives it nothing to look for"

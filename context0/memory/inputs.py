@@ -76,6 +76,7 @@ class SearchOptions(ListOptions, total=False):
     min_relevance: float | None
     as_of: datetime | None
     explain: bool
+    early_stop: bool
     why_not: Collection[str]
 
 

@@ -24,8 +24,9 @@ class SearchRequest:
 
     as_of: only what held then; None is all, what no longer holds right behind what took its place.
     arms_only: the caller chose the arms, so nothing else speaks for a memory. min_relevance: below it nothing is found;
-    None is the default for the size of the memory. hits: how many each of the stores' own arms is asked for; the same
-    for every page of a search, since scores among other candidates are other scores.
+    None is the default. early_stop: do not wait for vectors where the words settle it. hits: how many each of the
+    stores' own arms is asked for; the same for every page of a search, since scores among other candidates are other
+    scores.
     """
 
     text: str
@@ -39,6 +40,7 @@ class SearchRequest:
     where: Filter | None
     deadline_s: float
     explain: bool
+    early_stop: bool = False
     min_relevance: float | None = None
     as_of: datetime | None = None
     why_not: Sequence[MemoryId] = ()

@@ -50,6 +50,7 @@ def to_search_request(
         min_relevance=None if options.get("min_relevance") is None else _relevance(options["min_relevance"]),
         why_not=check_ids(options.get("why_not") or ()),
         explain=bool(options.get("explain", False)),
+        early_stop=bool(options.get("early_stop", False)),
         hits=min(_MOST_HITS, max(_LEAST_HITS, 4 * limit)),
     )
 
