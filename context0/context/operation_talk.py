@@ -9,20 +9,23 @@ from context0.memory.rules.word_set import word_set
 # --- small talk
 
 ACKNOWLEDGING: Final = word_set("""
-a absolutely afternoon again agree ah aha ahead all alright alrighty am amazing an and anytime appreciate appreciated
-are at awesome back be believe best bet birthday bit bless bravo brb brilliant buddy bunch bye care cheers christmas
-congrats congratulations cool copy correct course day deal dear definitely ditto do doing dokey done dope dreams
-easter else enjoy enough evening everyone exactly excellent fair fantastic fine folks for forward friday friend fun
-funny genius get go going good goodbye goodnight got gotcha great greetings guess ha haha hahaha happy have hehe hello
-help helped helpful helps here hey heya hi hiya hm hmm holidays hope hoping how howdy hurray i impressive indeed
-interesting is it job joking journey just k kidding kk know kudos later least legend let life likewise ll lol lot love
-lovely luck m make makes many mate maybe me meet merry million mind monday morning much my nah neat never new nice
-night no nope not noted nothing now np nvm of oh ok okay okey okie omg on one oops out pal peace perfect please point
-problem re really regards rest right righto rock roger s safe same saturday see sense sick sleep so soon sorry sound
-sounds star sunday sup super suppose sure sweet take talk thank thanks that the there thing things think this thursday
-thx tight to today tomorrow tons too travels true try ttyl tuesday ty understand understandable understood up very
-wait was wednesday weekend welcome well what whatever will wonderful work worries worry would wow yay yeah year yep
-yes yo you your yup
+a absolutely afternoon again agree ah aha ahead all alright alrighty am amazing an and anytime anyway appreciate
+appreciated are asleep at aw awesome aww back be beautiful bed believe best bet big bingo birthday bit bless blessed
+bravo brb brilliant buddy bunch bye can care catch cheers christmas classic complain completely congrats
+congratulations cool copy correct course damn dandy day deal dear definitely ditto do doing dokey done dope doubt
+dreams easter else enjoy enough evening everyone exactly excellent fab fair fantastic fine folks for forward friday
+friend fun funny genius get go going gonna good goodbye goodnight gosh got gotcha gotta grand great greetings guess ha
+haha hahaha happy have heading hehe hello help helped helpful helps here hey heya hi hiya hm hmm holidays hooray hope
+hoping how howdy hurray i impressive indeed interesting is it job joking journey just k kidding kk knew know kudos
+later least leaving legend legit let life liked likewise ll lol lot love loved lovely luck m make makes many
+marvellous marvelous mate maybe me meet merry million mind monday morning much my nah neat never new nice night no
+nope not noted nothing now np nvm of off oh ok okay okey okie omg on one oops out pal peace peachy perfect phew please
+point pretty problem quite re really regards rest right righto rock roger run s safe same saturday see sense sick
+sleep small smashing so solid soon sorry sound sounds speak splendid star stellar such sunday sup super superb suppose
+sure sweet t take talk terrific thank thankful thanks that the there thing things think this thursday thx tight to
+today tomorrow tonight tons too totally touché travels true try ttyl tuesday ty ugh understand understandable
+understood up very wait was wednesday weekend welcome well what whatever whoa will wonderful word work world worries
+worry would wow yay yeah year yep yes yesss yikes yo you your yup
 """)
 """A few words, all of them among these, ask for nothing, unless there is a question mark."""
 TRIVIAL_ELSEWHERE: Final = word_set("""
@@ -64,9 +67,11 @@ continue inténtalo recommence еще ещё повтори
 FIX_UP_PHRASES: Final = phrase_pattern(r"""
 (?:once|one) more(?: time)? | do over | start over | go on | keep going | carry on | fix (?:it|that|this) | cut off
 (?:did|does|do|is|was)(?: ?n t|nt| not)(?: \w+)? work(?:ing)? | (?:that|this) broke | finish (?:it|that|your \w+)
-(?:is|was|s)(?: ?n t|nt| not) (?:right|correct|it|what i \w+) | not what i \w+ | not like that | you got it
+not work(?:ing)? | (?:is|was|s)(?: ?n t|nt| not) (?:right|correct|it|what i \w+) | not what i \w+ | not like that
+you got it
 (?:please|no|but) (?:in|as) (?:english|german|french|spanish|italian|a list|a table)
-in (?:english|german|french|spanish|italian) please | no i meant (?:shorter|longer|simpler|in \w+|without \w+|as a \w+)
+in (?:english|german|french|spanish|italian) please
+no i meant (?:shorter|longer|simpler|in \w+|without \w+|as a \w+)
 noch (?:mal|einmal) | geht (?:immer noch )?nicht | hat nicht (?:geklappt|funktioniert) | encore une fois | otra vez
 ça n a pas marché | de nuevo | no (?:funciona|funcionó) | di nuovo | ancora una volta | non funziona | de novo
 outra vez

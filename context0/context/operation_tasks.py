@@ -52,6 +52,11 @@ break down | breakdown | by category | in what ways | up to now | until now | ou
 recently | these days | nowadays | over the years | all (?:my|our|the|places|people|of)
 every \w+ (?:that|i|we|you) | ever (?:mentioned|said|told) | (?:big|whole|full|complete) picture | profile of
 portrait of | (?:story|history) of (?:my|our) | come after | go(?:es)? (?:up|down) | before and after
+(?:daily|weekly|monthly|yearly|annual|per (?:day|week|month|year)|each (?:day|week|month|year))
+(?:table|chart|graph|map) of
+how (?:was|did|is|were|went) (?:my|our) (?:day|week|month|year|winter|spring|summer|autumn|fall|training|progress)
+what (?:have|has)(?: \w+){1,5} \w+ed | coming along | compared (?:to|with) | over and over | all along | the whole \w+
+(?:trips|visits|meetings|purchases|expenses|workouts|runs|conflicts|arguments|events) (?:of|in|since|with)
 (?:has|have) (?:my|our|i|we|he|she|they)(?: \w+){0,4} (?:(?!ever|never|after|over)\w+er|more|less|better|worse)
 after the move | with you | you notice | between (?:\w+ ){1,3}and (?:me|us|\w+) over
 changed? | developed? | evolved? | improved? | grew | grown | varied | shifted | increased? | decreased?
@@ -74,12 +79,14 @@ OF_A_TIME: Final = (
 """Openings after which a span of a month or more is asked about as a whole."""
 ANALYTICAL_ELSEWHERE: Final = phrase_pattern(r"""
 fass(?:e)? (?:\w+ )*zusammen | zusammenfass\w+ | überblick | übersicht | was weißt du (?:alles )?(?:über|von)
-alles was du | (?:zeig|nenn|gib) mir alles? | alle \w+ (?:die|an denen|von) | unsere\w* gespräche
+alles was | bisher | bis jetzt | jemals | (?:zeig|nenn|gib) mir alles? | alle \w+ (?:die|an denen|von)
+unsere\w* gespräche
 am (?:meisten|häufigsten) | in den letzten | dieses jahr | letztes jahr | wie viele | wie oft | wie hat sich
 entwickel\w+ | verändert | durchschnittlich | im durchschnitt | insgesamt | analysiere | statistik\w* | muster
 tendenz\w* | résume | résumé | tout ce que | que sais tu (?:de|sur) | combien de | nos conversations
 as tu retenu | le plus souvent | cette année | en moyenne | évolué | analyse | sabes de mí | cuántos | cuántas
-más a menudo | este año | nuestras conversaciones | resume | resumen | resúmeme | todo lo que | qué sabes de
+hasta ahora | hemos | jusqu (?:ici|à) | avons nous | finora | abbiamo | até agora | más a menudo | este año
+nuestras conversaciones | resume | resumen | resúmeme | todo lo que | qué sabes de
 en promedio | analiza | ha cambiado | (?:cosa|che) sai (?:di|su) | riassumi | riassunto | tutto quello che
 tutto ciò che | quanti | quante | quest anno | in media | resuma | resumo | tudo o que | quantas vezes
 vad vet du | sammanfatta | hur ofta | wat weet je | vat (?:\w+ )*samen | alles wat je | hoe vaak
@@ -112,6 +119,8 @@ if (?:i|we|you|he|she|they|it|the|my)\b.* (?:can|could|should|would|will|does|do
 first\b.*\b(?:then|finally|second) | then (?:suggest|draft|write|tell|make|send|compare|list) | keeping in mind
 taking into account | considering | that (?:fits|suits|go with|goes with|match|matches) | based on
 explain (?:how|why|the) | each (?:say|said|of) | why did (?:we|i)(?: \w+)+ over
+(?:give|need|have|any|some|got) (?:me |us )?(?:\w+ )?(?:ideas?|tips|suggestions?|advice|examples|recommendations)
+what now | what next | any thoughts | what do you think | pros | cons | trade
 suggest(?: \w+)* (?:for (?:\w+ )?people|and)
 (?:two|three|four|five|\d) (?:days|weeks|options|ideas|alternatives|laptops|gifts|things) (?:in|for|with|that|to)
 """)
@@ -127,7 +136,8 @@ MORE_QUESTIONS: Final = phrase_pattern(r"""
 (?:and|but|or|also|then)(?: also| then)? (?:an idea|something)
 """)
 TASKS: Final = word_set("""
-adapt advise answer argue arrange assemble balance book brainstorm budget build calculate check choose combine come
+adapt advise answer argue arrange assemble balance book brainstorm break budget build calculate check choose combine
+come
 compare compose compute contrast convince create critique debug decide derive design develop draft draw edit estimate
 evaluate expand explain extract figure find fix generate group guide help imagine implement improve invent investigate
 look make map match merge migrate narrow optimise optimize order organise organize outline persuade pick plan prepare

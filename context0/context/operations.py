@@ -43,6 +43,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _UNSEGMENTED: Final = re.compile(r"[\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0e01-\u0e4e]")
 _NAME: Final = re.compile(r"(?<=[^\W\d_] )[^\W\d_a-zß-ÿ][^\W\d_]+|\b(?:my|our|his|her|their)\b")
 _NUMBERED: Final = re.compile(r"(?:^|\s)(?:2[.)]|b\))\s|^\s*[-*•] .*\n\s*[-*•] ", re.MULTILINE)
+_NAMES: Final = re.compile(r"[A-Z]\w+, [A-Z]\w+,? (?:and|or) [A-Z]")
 _CODE: Final = re.compile(r"```|\bdef \w+\(|\bfunction \w*\(|[{};]\s*\n|\bSELECT .+ FROM\b")
 _SEVERAL_ERRANDS: Final = re.compile(
     r"\b(?:need|have|want|got) to\b[^.?!]*(?:,[^.?!]*,|,[^.?!]*\band\b|\band\b[^.?!]*\band\b)"
@@ -53,7 +54,7 @@ _READ_CHARACTERS: Final = 1_000
 _LONGEST_SMALL_TALK: Final = 9
 _LONGEST_FIX_UP: Final = 14
 _LONGEST_MODERATE: Final = 45
-_LONGEST_MODERATE_QUESTION: Final = 24
+_LONGEST_MODERATE_QUESTION: Final = 11
 _LONGEST_UNSEGMENTED: Final = 40
 _MOST_SENTENCES: Final = 4
 _LONGEST_MEANT: Final = 8
@@ -190,7 +191,12 @@ def _complexities(message: _Message) -> Iterator[Reason]:
         yield "several questions"
     if _is_work(message):
         yield "work or choice"
-    if _NUMBERED.search(head) or (message.asks and head.count(",") >= _ENOUGH_COMMAS) or _SEVERAL_ERRANDS.search(head):
+    if (
+        _NUMBERED.search(head)
+        or (message.asks and _NAMES.search(head))
+        or (message.asks and head.count(",") >= _ENOUGH_COMMAS)
+        or _SEVERAL_ERRANDS.search(head)
+    ):
         yield "list"
     if _CODE.search(head):
         yield "code"
