@@ -14,7 +14,6 @@ from context0.errors import ConfigurationError, LLMError, LLMInterrupted, LLMInv
 from context0.llm.openai_dialect import Body, OpenAIDialect
 from context0.llm.openai_faults import of_connection, of_status, refusal_of
 from context0.llm.openai_stream import NoEvent, StreamEvent, events_of, read_usage
-from context0.llm.options import LlmOptions
 from context0.llm.protocol import A, Chunk, Prompt, Usage
 from context0.llm.structured import read_answer
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
     import httpx2
     from openai import AsyncOpenAI
+
+    from context0.llm.options import LlmOptions
 
 log: Final = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class OpenAILLM:
                             break
                         yield _AT_WORK
                 await _read_to_end(events)
-        except (*link.broken, NoEvent) as exc:
+        except link.broken as exc:
             raise self._broken_off(told=told) from exc
         finally:
             await response.aclose()
@@ -235,5 +236,5 @@ def _new_link(options: LlmOptions) -> _Link:
         pool=pool,
         url=base_url,
         headers={name: value for name, value in headers.items() if isinstance(value, str)},
-        broken=(httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, aiohttp.ClientError, OSError),
+        broken=(httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, aiohttp.ClientError, OSError, NoEvent),
     )

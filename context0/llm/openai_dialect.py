@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from pydantic import BaseModel
-
-from context0.llm.protocol import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+    from context0.llm.protocol import Prompt
 
 Body = dict[str, Any]
 
