@@ -151,6 +151,7 @@ class ContextCache:
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
+        self._loading.clear()  # a read that was stopped before its first step could not leave by itself
         self._entries.clear()
         self._of_owner.clear()
 

@@ -4,7 +4,7 @@ A token is counted for every five letters of a word, every capital, every digit,
 eight spaces; beyond the Latin, Greek and Cyrillic alphabets a character counts twice, beyond 16 bits four times.
 
 Measured against the Llama-2 tokenizer, which makes more tokens than those of newer models, on 6,000 English texts of
-two conversation sets: of those with 20 tokens or more, 0.2 % are undercounted by more than a tenth (enumerations of rare
+two conversation sets: of those with 20 tokens or more, 0.2 % are undercounted by more than a tenth (lists of rare
 words), the median is 15 % over, 99 % are at most 40 % over. Single sentences: Chinese, Korean, German, French and emoji
 0 to 12 % over, code 20 %, Hindi, Japanese and Arabic 30 to 55 %, Cyrillic and Thai 75 %; a link with a token in it 6 %
 under. 2 us for a question, 28 us for 1,000 characters.

@@ -243,6 +243,15 @@ async def test_closing_twice_is_harmless() -> None:
     assert cache.statistics().entries == 0
 
 
+async def test_closing_stops_a_read_that_has_not_begun() -> None:
+    cache = cache_of(Held())
+    turn = asyncio.create_task(cache.get(KEY, ("history",)))
+    await asyncio.sleep(0)
+    await cache.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await turn
+
+
 def history(built: BuiltContext) -> list[str]:
     assert isinstance(built.history, History)
     return [one.content for one in built.history.messages]
