@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Final, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, Field
 
 from context0.agents.base import Turn
+from context0.context.analysis import Analysis
 from context0.context.fence import FENCE_CLOSE, FENCE_OPEN, as_data
 from context0.context.mood import Sentiment, sentiment_of
 from context0.context.summary import (
@@ -22,7 +23,7 @@ from context0.context.summary import (
 from context0.context.tokens import cut_middle
 from context0.context.topics import MAX_TOPICS, topics_of
 from context0.errors import Context0Error, InvalidInput
-from context0.llm.protocol import LLM, Prompt, PromptMessage, Usage
+from context0.llm.protocol import LLM, Prompt, PromptMessage
 from stores.errors import StoreError
 from stores.records import Message, Scope, SessionId
 
@@ -48,24 +49,6 @@ class _ModelAnalysis(BaseModel):
     sentiment: Sentiment
     open_questions: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=_MAX_QUESTIONS)]
     summary: Annotated[str, Field(max_length=4 * MAX_CHARACTERS)] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
-    """What a turn was about.
-
-    summary: the session's new summary and the number of the last message in it; None while nothing is due.
-    by: who read it. failures: what did not work, and why, by stable names: "model" (the rules stepped in), "history"
-    (the messages for the summary could not be read: it is made in a later turn).
-    """
-
-    topics: tuple[str, ...] = ()
-    sentiment: Sentiment = "neutral"
-    open_questions: tuple[str, ...] = ()
-    summary: tuple[str, int] | None = None
-    by: Literal["rules", "model"] = "rules"
-    usage: Usage = field(default_factory=Usage)
-    failures: tuple[tuple[str, str], ...] = ()
 
 
 class RecentMessages(Protocol):
