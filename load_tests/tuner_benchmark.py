@@ -4,14 +4,21 @@ Both rank the same recorded searches under the same weight vectors. The naive lo
 each vector, for each search, one numpy product and one comparison per judgement. It runs on a share of the vectors and
 must come to the same earnings, to a millionth: signals and weights are small binary fractions, so that every score is
 exact, whatever the order of summing, and a tie is a tie. BLAS has one thread; the two take turns, medians count.
+
+With `--data` conversations with questions (see `context0 evaluate`) say what is learned: of all conversations but one
+the searches are judged as a person would who reads the first ten, and the weights that are kept rank those of the one
+held back. Once from the weights of the engine, once from weights that are all alike.
 """
 
 import argparse
+import asyncio
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,12 +26,16 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.machine import machine_line, pin_blas
 
 if TYPE_CHECKING:
+    from context0.evaluation.recording import Case
     from context0.memory.feedback import Episode
-    from stores.records import FloatMatrix
+    from stores.records import FloatMatrix, FloatVector
 
 T = TypeVar("T")
 
 LEAST_RATIO = 20.0
+SHOWN = 10
+MOST_CANDIDATES = 64
+MOST_EPISODES = 500
 JUDGEMENTS = (1, 2, 5)
 
 
@@ -33,8 +44,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--episodes", type=int, default=500, help="judged searches (default %(default)s)")
     parser.add_argument("--candidates", type=int, default=4_096, help="weight vectors (default %(default)s)")
     parser.add_argument("--naive", type=int, default=32, help="weight vectors for the naive loop (default %(default)s)")
-    parser.add_argument("--signals", type=int, default=13, help="signals of a memory (default %(default)s)")
+    parser.add_argument("--signals", type=int, default=12, help="signals of a memory (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of which the median counts (default %(default)s)")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="conversations to learn from")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table instead of plain lines")
     parser.add_argument("--check", action="store_true", help=f"exit 1 when a ratio is below {LEAST_RATIO:g}")
@@ -118,6 +130,78 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - started, result
 
 
+async def learned_from(path: Path) -> list[str]:
+    """Return a line a conversation held back, and the means."""
+    from context0 import MemoryEngine, Settings
+    from context0.evaluation.datasets import read_conversations
+    from context0.evaluation.recording import record
+    from context0.evaluation.report import APART
+    from context0.evaluation.storing import Dataset, RunOptions, store
+    from context0.runtime import build_parts
+
+    dataset = Dataset(name=path.name, conversations=tuple(read_conversations(path)))
+    with tempfile.TemporaryDirectory(prefix="context0-tuner-") as folder:
+        parts = build_parts(Settings(store_url=f"sqlite:///{folder}/tuner.db"))
+        async with MemoryEngine(parts=parts) as engine:
+            stored, _ = await store(engine, dataset, RunOptions(), silent)
+            cases = await record(parts, dataset, stored, RunOptions(), silent)
+    counted = [case for case in cases if case.relevant and case.category not in APART]
+    return [line for kind in ("engine", "alike") for line in held_back(counted, kind)]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def held_back(cases: "Sequence[Case]", kind: str) -> list[str]:
+    """Return a line a conversation: its recall before and after, weights from the engine or all of them 1 or -1."""
+    import numpy as np
+
+    from context0.evaluation.metrics import recall_at
+    from context0.evaluation.recording import Variant, ranking
+    from context0.memory.signals import SIGNALS
+    from context0.memory.tuning import tune
+
+    def recall(own: "Sequence[Case]", vector: "FloatVector") -> float:
+        variant = Variant(weights=dict(zip(SIGNALS, vector.tolist(), strict=True)))
+        return 100 * statistics.mean(recall_at(ranking(case, variant, SHOWN), case.relevant, SHOWN) for case in own)
+
+    lines, recalls = [], []
+    start = cases[0].voices.weights if kind == "engine" else np.sign(cases[0].voices.weights)
+    for name in sorted({case.conversation for case in cases}):
+        others = [case for case in cases if case.conversation != name]
+        own = [case for case in cases if case.conversation == name]
+        outcome = tune([judged(case, start) for case in others[:MOST_EPISODES]], SIGNALS, start)
+        before, after = recall(own, start), recall(own, outcome.weights)
+        recalls += [(before, after, len(own))]
+        lines.append(f"  {kind:6} {name:14} {before:5.1f} -> {after:5.1f}  ({outcome.reason}, {len(own)} questions)")
+    total = sum(count for *_, count in recalls)
+    before, after = (sum(one[at] * one[2] for one in recalls) / total for at in (0, 1))
+    return [*lines, f"  {kind:6} {'all':14} {before:5.1f} -> {after:5.1f}"]
+
+
+def judged(case: "Case", start: "FloatVector") -> "Episode":
+    """Return the search as it is remembered, judged by who read the first ten: what holds the evidence was useful, and
+    the first of the others was not."""
+    import numpy as np
+
+    from context0.memory.feedback import Episode, signal_matrix
+    from context0.memory.fusion import best
+    from context0.memory.signals import SIGNALS, weigh
+
+    voices = replace(case.voices, weights=start)
+    weighed = weigh(case.query, case.arms, case.snapshot, case.allowed, voices, keep=True)
+    rows = best(weighed.total, case.allowed, case.snapshot.ids, MOST_CANDIDATES, None)
+    ids = [case.snapshot.ids[row] for row in rows]
+    features = signal_matrix({str(name): one for name, one in weighed.signals.items()}, SIGNALS, np.array(rows))
+    episode = Episode.of_search(case.query.request.text, features, ids, case.query.now)
+    shown = {memory_id: case.stored.turn_of_memory[memory_id] in case.relevant for memory_id in ids[:SHOWN]}
+    for memory_id in [memory_id for memory_id, is_useful in shown.items() if is_useful]:
+        episode = episode.judged(memory_id, useful=True)
+    useless = next((memory_id for memory_id, is_useful in shown.items() if not is_useful), None)
+    return episode if useless is None else episode.judged(useless, useful=False)
+
+
 def table(rows: Sequence[Mapping[str, float]], *, markdown: bool) -> list[str]:
     """Return the lines of the table, Markdown's or plain ones."""
     head = [
@@ -158,6 +242,10 @@ def main() -> int:
         f"{machine}; {options.candidates:,} vectors of {options.signals} signals, {options.episodes} searches of 64\n"
     )
     print("\n".join(table(rows, markdown=options.markdown)))
+    learned = {path.name: asyncio.run(learned_from(path)) for path in options.data}
+    for name, lines in learned.items():
+        print(f"\n{name}, recall@10 of the conversation held back, after feedback on the others")
+        print("\n".join(lines))
     missed = [row for row in rows if row["ratio"] < LEAST_RATIO]
     print(f"\nat least {LEAST_RATIO:g} times the naive loop: {'MISS' if missed else 'pass'}")
     return 1 if options.check and missed else 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+import numpy as np
+
 from context0.evaluation.datasets import Question
 from context0.evaluation.storing import Dataset, Progress, RunOptions, Stored, key_of, owner_of
 from context0.memory.fusion import Fusion, Mask, Scores, best, fuse, seen
@@ -17,7 +19,7 @@ from context0.memory.query import Query
 from context0.memory.relevance import heard, minimum, relevance
 from context0.memory.requests import to_search_request
 from context0.memory.rules.query import analyse_query
-from context0.memory.signals import SignalName, Voices, Weights, profile_of, vector_of, weigh
+from context0.memory.signals import SIGNALS, SignalName, Voices, Weights, profile_of, vector_of, weigh
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores
 from context0.memory.succession import put_successors_first
@@ -137,10 +139,11 @@ def scored(case: Case, variant: Variant) -> tuple[Scores, Mask]:
 
 
 def _voices(voices: Voices, variant: Variant) -> Voices:
-    profile = dict(variant.weights or voices.profile)
-    for name in variant.without:
-        profile[name] = 0.0
-    return replace(voices, profile=profile, weights=vector_of(profile), fusion=variant.fusion)
+    """Return what counts under a variant; other weights make another total, as learned ones do, of the same signals."""
+    profile = {name: 0.0 if name in variant.without else weight for name, weight in voices.profile.items()}
+    weights = voices.weights if variant.weights is None else vector_of(variant.weights)
+    counts = np.array([name not in variant.without for name in SIGNALS], np.float32)
+    return replace(voices, profile=profile, weights=weights * counts, fusion=variant.fusion)
 
 
 def _read(question: Question, owner: str, index: OwnerIndex, options: RunOptions, now: datetime) -> Query:

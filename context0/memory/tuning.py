@@ -1,7 +1,7 @@
 """Finds weights that rank an owner's judged searches better, and proves them on judgements that it did not look at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -78,7 +78,9 @@ def tune(
     All candidates are ranked over all training episodes in one rollout. The mean of the best of them is then compared
     with the current weights, once, on episodes that had no part in choosing it: it is kept if the paired gains are more
     than chance (a sign-flip test, one-sided, at 0.02). Episodes with the same judgements count as one, on one side of
-    the split: asking again does not prove more. Episodes without a judgement are left out.
+    the split: asking again does not prove more. Only what was useful counts: what was not was judged because it stood
+    first, so that learning from it turns around whatever put it there. (With one such judgement a search, recall@10 of
+    conversations held back fell from 81 to 73, and from 78 to 52; without, from 81.1 to 80.8, and not at all.)
 
     Pure, and the same for the same arguments. 500 episodes take about half a second of one core: not for the event
     loop.
@@ -87,7 +89,7 @@ def tune(
     names, previous = tuple(names), np.asarray(current, np.float32)
     if previous.shape != (len(names),) or not np.isfinite(previous).all() or not previous.any():
         raise InvalidInput("current", f"give one finite weight for each of {len(names)} signals, not all of them 0")
-    judged = [episode for episode in episodes if episode.useful]
+    judged = [_praised(episode) for episode in episodes if any(episode.useful.values())]
     groups = _groups(judged)
     if len(set(groups)) < MIN_GROUPS:
         return _unchanged("too_few_judgements", names, previous)
@@ -149,6 +151,11 @@ def _proposed(earned: FloatMatrix, drawn: FloatMatrix) -> FloatVector | None:
     elite = np.argsort(-cautious, kind="stable")[:ELITE]
     elite = elite[cautious[elite] > 0]
     return drawn[elite].mean(axis=0) if len(elite) else None
+
+
+def _praised(episode: Episode) -> Episode:
+    """Return the episode with the judgements that something was useful."""
+    return replace(episode, useful={memory_id: True for memory_id, useful in episode.useful.items() if useful})
 
 
 def _groups(judged: Sequence[Episode]) -> list[int]:

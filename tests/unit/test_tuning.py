@@ -168,6 +168,18 @@ def test_too_few_judgements_change_nothing(count: int) -> None:
     np.testing.assert_array_equal(outcome.weights, CURRENT)
 
 
+def test_what_was_not_useful_teaches_nothing() -> None:
+    """The first of a search is judged because it stood there: to learn from that turns the ranking around."""
+    random = np.random.default_rng(0)
+    episodes = []
+    for number in range(200):
+        features = random.standard_normal((64, len(NAMES))).astype(np.float32)
+        features = features[np.argsort(-(features @ CURRENT))]
+        ids = [MemoryId(f"{number} {row}") for row in range(64)]
+        episodes.append(Episode.of_search(str(number), features, ids, NOW).judged(ids[0], useful=False))
+    assert tune(episodes, NAMES, CURRENT).reason == "too_few_judgements"
+
+
 def test_searches_that_nobody_judged_are_left_out() -> None:
     episodes = SimulatedOwner(shown_by=CURRENT, wants=WANTED).episodes(60, seed=0)
     silent = [replace(episode, useful={}) for episode in episodes]
