@@ -35,7 +35,7 @@ class Reply:
 
     then: after the last token, `finish` it properly, `hang` (say no more, keep the connection) or `cut` the connection.
     body: sent as it is instead of a completion. silent: not even the head of the answer is ever sent.
-    usage: whether it counts tokens when it is asked to. raw: pieces sent as they are after the tokens, such as b"data:".
+    usage: whether it counts tokens when it is asked to. raw: bytes sent as they are after the tokens.
     """
 
     tokens: tuple[str, ...] = ("Hello", " there", ".")

@@ -35,7 +35,8 @@ uns von wann war warum was wer wie wir wird wo woher wohin zu zum zur le la les 
 el los las y es en qué quién dónde cuándo
 """)
 _PAST: Final = re.compile(
-    r"\b(?:used to|previous(?:ly)?|former(?:ly)?|before|earlier|back then|old|past|originally|no longer|any ?more|was|were"
+    r"\b(?:used to|previous(?:ly)?|former(?:ly)?|before|earlier|back then|old|past|originally|no longer|any ?more"
+    r"|was|were"
     r"|at first|history|changed?|did \w+ (?:\w+ )?(?:live|work|have|own|drive|use|like|prefer|study)"
     r"|früher|vorher|ehemals|avant|antes)\b",
     re.IGNORECASE,
