@@ -4,14 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from context0.chat.service import ChatService
     from context0.memory.engine import MemoryEngine
     from context0.memory.results import ErasureReceipt, FoundMemory, SearchResult
     from context0.settings import Settings
+    from context0.wire import ChatReply
     from stores.records import HistoryEntry, Memory, Page
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChatReply",
+    "ChatService",
     "ErasureReceipt",
     "FoundMemory",
     "HistoryEntry",
@@ -23,6 +27,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChatReply": "context0.wire",
+    "ChatService": "context0.chat.service",
     "ErasureReceipt": "context0.memory.results",
     "FoundMemory": "context0.memory.results",
     "HistoryEntry": "stores.records",

@@ -1,8 +1,13 @@
 """The composition root: from settings to live objects. Nothing else knows which backends there are."""
 
+from dataclasses import dataclass
+
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.registry import build_embedder
 from context0.errors import ConfigurationError
+from context0.llm.options import LlmOptions
+from context0.llm.protocol import LLM
+from context0.llm.registry import build_llm
 from context0.memory.lazy_vectors import LazyVectors
 from context0.memory.parts import EngineParts, Limits
 from context0.settings import Settings
@@ -51,6 +56,42 @@ def build_parts(settings: Settings) -> EngineParts:
             index_interval_s=settings.index_interval_s,
             learn_from_feedback=settings.learn_from_feedback,
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """The language models of a chat. extraction, analysis: None is by rules alone."""
+
+    answers: LLM
+    extraction: LLM | None
+    analysis: LLM | None
+
+
+def build_models(settings: Settings | None) -> Models:
+    """Return the models that the settings (None: the environment's) name, unopened. Raises ConfigurationError."""
+    settings = settings or Settings()
+    options = LlmOptions(
+        model=settings.llm_model or None,
+        fallback_model=settings.llm_fallback_model or None,
+        base_url=settings.llm_base_url or None,
+        api_key=settings.llm_api_key.get_secret_value() or None,
+        max_tokens=settings.llm_max_tokens,
+        connect_s=settings.llm_connect_s,
+        first_token_s=settings.llm_first_token_s,
+        between_tokens_s=settings.llm_between_tokens_s,
+        deadline_s=settings.llm_deadline_s,
+        attempts=settings.llm_attempts,
+        retry_share=settings.llm_retry_share,
+        breaker_failures=settings.llm_breaker_failures,
+        breaker_open_s=settings.llm_breaker_open_s,
+    )
+    answers = build_llm(settings.llm_provider, options)
+    is_model = settings.llm_provider != "extractive"
+    return Models(
+        answers=answers,
+        extraction=answers if is_model and settings.chat_extraction == "model" else None,
+        analysis=answers if is_model and settings.chat_analysis == "model" else None,
     )
 
 

@@ -102,6 +102,13 @@ class Settings(BaseSettings):
         default=5.0, gt=0, le=3600, description="How often due index work and expired memories are looked for."
     )
 
+    chat_extraction: Literal["model", "rules"] = Field(
+        default="model",
+        description="Who reads messages that rules cannot: the model, by one call after the answer, or nobody.",
+    )
+    chat_analysis: Literal["model", "rules"] = Field(
+        default="rules", description="What notes topics and summaries of sessions; a model costs one call a turn."
+    )
     chat_flush_interval_s: float = Field(
         default=5.0,
         ge=0,

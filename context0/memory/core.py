@@ -2,16 +2,17 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from context0.clock import to_ms
+from context0.clock import Clock, to_ms
 from context0.errors import EngineClosed
 from context0.memory.analysis import QuestionReader
 from context0.memory.background import Opening, end
+from context0.memory.changes import Change, MemoriesRemoved, MemoriesRestored, MemoriesWritten, Watcher
 from context0.memory.facts import FactKeeper
 from context0.memory.ids import MemoryIds
 from context0.memory.indexing import Indexer
@@ -80,6 +81,17 @@ class EngineCore:
         self._facts = FactKeeper(parts.documents)
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None
+        self._watchers: list[Watcher] = []
+        self._attached: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def clock(self) -> Clock:
+        return self._parts.clock
+
+    @property
+    def cursors(self) -> CursorCodec:
+        """Signs and reads cursors with the store's own key, once the engine is open."""
+        return self._cursors
 
     async def __aenter__(self) -> Self:
         return self
@@ -91,6 +103,8 @@ class EngineCore:
 
     async def aclose(self) -> None:
         """Stop the background work, which the stores remember, and close what was opened. Twice is harmless."""
+        while self._attached:
+            await self._attached.pop()()
         self._closed = True
         parts = self._parts
         async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
@@ -108,6 +122,12 @@ class EngineCore:
         if self._closed:
             raise EngineClosed("the engine was closed; make a new one")
         return self._parts.chats
+
+    def attach(self, aclose: Callable[[], Awaitable[None]], watcher: Watcher | None = None) -> None:
+        """Let something that works with this engine be closed before it, and be told of every change of memories."""
+        self._attached.append(aclose)
+        if watcher is not None:
+            self._watchers.append(watcher)
 
     async def flush(self) -> int:
         """Do the background work that is due now, and return how many memories it took up."""
@@ -151,8 +171,13 @@ class EngineCore:
 
         return await off_the_loop(make, len(drafts))
 
+    def _tell(self, scope: Scope, change: Change) -> None:
+        for watcher in self._watchers:
+            watcher(scope, change)
+
     def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
-        """Let the indexes in memory, and the background, know what was written."""
+        """Let the indexes in memory, the watchers and the background know what was written."""
+        self._tell(scope, MemoriesWritten(memories=[document.memory for document in documents]))
         self._indexer.follow(scope, documents)
         if any(document.memory.index.state == "pending" for document in documents):
             self._indexer.wake()
@@ -169,9 +194,16 @@ class EngineCore:
         return document
 
     def _settled(self, scope: Scope, changed: Sequence[Statement], now: datetime) -> None:
-        """Let the indexes in memory know how memories stand since `now`."""
-        if changed:
-            self._indexes.settle(scope, {one.id: _validity(one, now) for one in changed})
+        """Let the indexes in memory and the watchers know how memories stand since `now`."""
+        if not changed:
+            return
+        self._indexes.settle(scope, {one.id: _validity(one, now) for one in changed})
+        over = [one.id for one in changed if one.invalid_at is not None]
+        again = [one.id for one in changed if one.invalid_at is None]
+        if over:
+            self._tell(scope, MemoriesRemoved(ids=over))
+        if again:
+            self._tell(scope, MemoriesRestored(ids=again))
 
 
 def _validity(one: Statement, now: datetime) -> Validity:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar, Unpack
 
 from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
+from context0.memory.changes import MemoriesRemoved, OwnerErased
 from context0.memory.core import EngineCore, off_the_loop
 from context0.memory.erasing import erase_owner
 from context0.memory.inputs import (
@@ -218,6 +219,7 @@ class MemoryEngine(EngineCore):
             if not await self._parts.documents.delete(wanted, scope=scope, now=now, settled=changed):
                 raise NotFound(str(memory_id)[:80])
         self._indexes.discard(scope, [wanted])
+        self._tell(scope, MemoriesRemoved(ids=[wanted]))
         self._settled(scope, changed, now)
         if self._indexer.immediate:
             await self._parts.vectors.delete_many([wanted], scope=scope)
@@ -233,8 +235,11 @@ class MemoryEngine(EngineCore):
         """
         scope = check_scope(user_id)
         await self._ready()
+        self._tell(scope, OwnerErased())  # before: who is at work for the owner must not write any more
         async with self._indexer.writing:
-            return await erase_owner(scope, self._parts, self._indexes, self._learner, self.chats)
+            receipt = await erase_owner(scope, self._parts, self._indexes, self._learner, self.chats)
+        self._tell(scope, OwnerErased())
+        return receipt
 
     async def history(self, memory_id: str, *, user_id: str) -> Sequence[HistoryEntry]:
         """Return every version of a memory's content, oldest first, the current one last. Raises NotFound."""

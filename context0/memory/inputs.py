@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypedDict, cast, get_args
 
 from context0.clock import to_milliseconds
 from context0.errors import InvalidInput
-from stores.records import MemoryId, MemoryType, Scope
+from stores.records import MemoryId, MemoryType, Provenance, Scope
 
 ArmName = Literal["semantic", "keyword", "entity", "temporal"]
 
@@ -21,6 +21,7 @@ MAX_BATCH: Final = 10_000
 MAX_METADATA_DEPTH: Final = 8
 MAX_METADATA_KEYS: Final = 200
 MAX_QUERY_CHARACTERS: Final = 8_192
+MAX_MESSAGE_CHARACTERS: Final = 32_000
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
@@ -38,6 +39,7 @@ class MemoryFields(TypedDict, total=False):
     expires_at: datetime | None
     metadata: Mapping[str, Any]
     idempotency_key: str | None
+    provenance: Provenance
 
 
 class MemoryInput(MemoryFields):
@@ -144,6 +146,17 @@ def check_query(value: object) -> str:
     return check_storable("query", value)
 
 
+def check_message(value: object) -> str:
+    """Return the message of a chat if it is not blank: at most 32,000 characters."""
+    if not isinstance(value, str):
+        raise InvalidInput("message", f"give a text, not {type(value).__name__}")
+    if not value.strip():
+        raise InvalidInput("message", "is empty; say something")
+    if len(value) > MAX_MESSAGE_CHARACTERS:
+        raise InvalidInput("message", f"has {len(value)} characters; at most {MAX_MESSAGE_CHARACTERS} are allowed")
+    return check_storable("message", value)
+
+
 def check_time(field: str, value: object) -> datetime | None:
     """Return an aware time in UTC, cut to milliseconds. ISO text with an offset is fine; a naive time is not."""
     if value is None:
@@ -247,6 +260,16 @@ def _json_value(value: object, depth: int, left: list[int]) -> Any:
                 )
             return [_json_value(item, depth + 1, left) for item in value]
     raise InvalidInput("metadata", f"holds {str(value)[:40]!r}, which is no JSON value (finite, 64-bit); convert it")
+
+
+def check_provenance(value: object) -> Provenance:
+    """Return where a memory comes from: a `Provenance` with short names and a trust from 0 to 1."""
+    if not isinstance(value, Provenance):
+        raise InvalidInput("provenance", f"give a stores.records.Provenance, not {type(value).__name__}")
+    for field, name in (("session_id", value.session_id), ("message_id", value.message_id), ("agent", value.agent)):
+        check_name_or_none(f"provenance.{field}", name)
+    check_share("provenance.trust", value.trust)
+    return value
 
 
 def check_ids(ids: object) -> list[MemoryId]:

@@ -22,6 +22,7 @@ from context0.memory.inputs import (
     check_name,
     check_name_or_none,
     check_names,
+    check_provenance,
     check_share,
     check_tags,
     check_time,
@@ -35,7 +36,18 @@ from context0.memory.rules.supersede import edge_of
 from context0.memory.rules.tags import extract_tags
 from context0.memory.rules.terms import analyse_terms, hash_terms
 from context0.memory.validity import ONLY_FACTS
-from stores.records import CONTENT_KEY, MENTIONS, Document, IndexRow, IndexState, IndexStatus, Memory, Relation, Scope
+from stores.records import (
+    CONTENT_KEY,
+    MENTIONS,
+    Document,
+    IndexRow,
+    IndexState,
+    IndexStatus,
+    Memory,
+    Provenance,
+    Relation,
+    Scope,
+)
 
 ASKS: Final = 1
 """Trait: the text is a question, or ends in one."""
@@ -47,6 +59,7 @@ TELLS_NUMBER: Final = 8
 _PERSON: Final = frozenset({"user", "human", "me", "i"})
 _MACHINE: Final = frozenset({"assistant", "ai", "bot", "system", "model", "agent", "tool"})
 """Speakers by role: the first are the owner, and what the second say is no fact about anybody."""
+_NOWHERE: Final = Provenance()
 _MOST_READ: Final = 4_000
 """Characters of a text in which facts are looked for: what is longer is a document, not a statement."""
 
@@ -88,6 +101,7 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
         expires_at=_end(fields.get("expires_at"), now),
         content_hash=_digest(content),
         metadata=check_metadata({} if fields.get("metadata") is None else fields["metadata"]),
+        provenance=check_provenance(fields.get("provenance", _NOWHERE)),
     )
     key = check_name_or_none("idempotency_key", fields.get("idempotency_key"))
     return Draft(memory=memory, dedupe_key=same_content_key(memory) if key is None else _digest("key", key))

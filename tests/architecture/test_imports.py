@@ -11,8 +11,8 @@ import context0
 from tests.architecture.source import ROOT
 
 PUBLIC_NAMES: Final = {
-    *("MemoryEngine", "Settings"),
-    *("ErasureReceipt", "FoundMemory", "HistoryEntry", "Memory", "Page", "SearchResult"),
+    *("MemoryEngine", "ChatService", "Settings"),
+    *("ChatReply", "ErasureReceipt", "FoundMemory", "HistoryEntry", "Memory", "Page", "SearchResult"),
 }
 HEAVY: Final = ("openai", "pinecone", "numpy", "pymongo", "wordllama", "apsw", "usearch", "httpx", "typer", "rich")
 MAX_NEW_MODULES: Final = 40

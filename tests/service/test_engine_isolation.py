@@ -16,7 +16,7 @@ from stores.records import Memory, Scope
 from tests.contracts.introspection import probes_in
 from tests.engine_bench import REGIMES, EngineBench, contents, count_of, ids, many
 
-OF_NOBODY: Final = frozenset({"aclose", "flush", "chats"})
+OF_NOBODY: Final = frozenset({"aclose", "flush", "chats", "attach"})
 """What concerns the engine as a whole."""
 OF_THE_INDEX: Final = frozenset({"feedback", "tune", "undo_tuning"})
 """What only searches in the owner's index take part in."""

@@ -1,0 +1,97 @@
+"""What is kept of a turn: its two messages under numbers in a row, and what the analyst noted of the session."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+from context0.agents.base import Turn
+from context0.context.analysis import Analysis
+from context0.context.built import MODE_KEY
+from context0.context.cache import ContextCache
+from context0.context.deltas import MessageAdded, SummaryChanged
+from context0.context.summary import shortened
+from context0.errors import InvalidInput
+from context0.memory.engine import MemoryEngine
+from stores.records import Message, MessageId, MessageState, Session, SessionId
+
+TITLE_CHARACTERS: Final = 60
+TURN_KEY: Final = "turn_id"
+_ANALYSIS: Final = "analysis"
+_PAIR: Final = 2
+
+
+class Transcript:
+    """Writes turns to the chat store of an engine, and tells the built contexts of it."""
+
+    def __init__(self, engine: MemoryEngine, contexts: ContextCache) -> None:
+        self._engine = engine
+        self._contexts = contexts
+
+    @staticmethod
+    def new_session_id() -> SessionId:
+        return SessionId(str(uuid.uuid4()))
+
+    async def begin(self, turn: Turn) -> tuple[Session, Message]:
+        """Take the numbers of the question and its answer, and keep the question. Two writes, one after the other.
+
+        A session that does not exist is made, with the beginning of the message as its title.
+        Raises NotFound (another owner's session, or a deleted one), StoreError.
+        """
+        if turn.session_id is None:
+            raise InvalidInput("session_id", "a turn that is kept has a session")
+        chats = await self._engine.chats()
+        now = self._engine.clock.now()
+        title = shortened(turn.text, TITLE_CHARACTERS)
+        fresh = Session(id=turn.session_id, created_at=now, updated_at=now, title=title)
+        session = await chats.reserve(fresh, scope=turn.scope, count=_PAIR, now=now)
+        question = Message(
+            id=MessageId(f"{turn.id}-q"),
+            session_id=session.id,
+            seq=session.next_seq - _PAIR,
+            role="user",
+            content=turn.text,
+            created_at=now,
+            metadata={TURN_KEY: turn.id, MODE_KEY: turn.mode},
+        )
+        await chats.put_messages([(turn.scope, question)])
+        self._contexts.apply(turn.scope, MessageAdded(message=question))
+        return session, question
+
+    async def finish(self, turn: Turn, told: Mapping[str, object], *, state: MessageState) -> Message:
+        """Keep the answer behind its question: durable when it returns. One write. Raises StoreError."""
+        assert turn.session is not None  # noqa: S101 - begun before
+        answer = Message(
+            id=MessageId(f"{turn.id}-a"),
+            session_id=turn.session.id,
+            seq=turn.session.next_seq - 1,
+            role="assistant",
+            content=turn.answer,
+            created_at=self._engine.clock.now(),
+            state=state,
+            metadata={TURN_KEY: turn.id, MODE_KEY: turn.mode, **told},
+        )
+        await (await self._engine.chats()).put_messages([(turn.scope, answer)])
+        self._contexts.apply(turn.scope, MessageAdded(message=answer))
+        return answer
+
+    async def note(self, turn: Turn, analysis: Analysis) -> None:
+        """Write what changed in the session: its summary, topics, mood, open questions. At most one write."""
+        session = turn.session
+        if session is None:
+            return
+        noted = {
+            "topics": list(analysis.topics),
+            "sentiment": analysis.sentiment,
+            "open_questions": list(analysis.open_questions),
+        }
+        if analysis.summary is None and session.metadata.get(_ANALYSIS) == noted:
+            return
+        await (await self._engine.chats()).update_session(
+            session.id,
+            scope=turn.scope,
+            summary=analysis.summary,
+            metadata={**session.metadata, _ANALYSIS: noted},
+        )
+        if analysis.summary is not None:
+            text, seq = analysis.summary
+            self._contexts.apply(turn.scope, SummaryChanged(session_id=session.id, summary=text, summary_seq=seq))

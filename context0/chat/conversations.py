@@ -1,0 +1,199 @@
+"""Sessions, their messages, decisions and modes of a user: read page by page, renamed, settled, deleted."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, get_args
+
+from cachetools import TTLCache
+
+from context0.clock import to_ms
+from context0.context.built import MODE_KEY, ContextKey
+from context0.context.cache import ContextCache
+from context0.context.deltas import SessionRenamed
+from context0.errors import InvalidInput
+from context0.memory.engine import MemoryEngine
+from context0.memory.inputs import check_limit, check_name, check_scope
+from context0.privacy.modes import check_mode, effective_mode
+from context0.privacy.report import PrivacyMode
+from context0.wire import ChatDecision, Ruling
+from stores.chat_protocol import ChatStore
+from stores.cursors import CursorContext
+from stores.errors import NotFound
+from stores.records import Decision, DecisionId, DecisionState, Keyset, Message, Page, Scope, Session, SessionId
+
+_KNOWN_MODES: Final = 10_000
+_MODES_S: Final = 300.0
+_STATES: Final[dict[Ruling, DecisionState]] = {"keep_new": "kept_new", "keep_both": "kept_both", "undo": "undone"}
+
+
+class Conversations:
+    """What a user can see and change of conversations. Another user's session behaves like an unknown one."""
+
+    def __init__(self, engine: MemoryEngine, contexts: ContextCache) -> None:
+        self._engine = engine
+        self._contexts = contexts
+        self._modes: TTLCache[tuple[Scope, SessionId | None], PrivacyMode | None] = TTLCache(_KNOWN_MODES, _MODES_S)
+
+    async def sessions(self, *, user_id: str, limit: int = 20, cursor: str | None = None) -> Page[Session]:
+        """Return a page of sessions, the latest first, and the cursor of the next. One round trip."""
+        scope, limit = check_scope(user_id), check_limit(limit)
+        chats = await self._engine.chats()
+        after = self._after(cursor, "sessions", scope)
+        rows = await chats.list_sessions(scope=scope, limit=limit + 1, after=after)
+        keysets = [Keyset(to_ms(one.updated_at), one.id) for one in rows]
+        return Page(items=tuple(rows[:limit]), next_cursor=self._next(keysets, limit, "sessions", scope))
+
+    async def session(self, session_id: str, *, user_id: str) -> Session:
+        """Return one session, with its summary. Raises NotFound. One round trip."""
+        scope, wanted = check_scope(user_id), _session_id(session_id)
+        return await (await self._engine.chats()).get_session(wanted, scope=scope)
+
+    async def messages(
+        self, session_id: str, *, user_id: str, limit: int = 50, cursor: str | None = None
+    ) -> Page[Message]:
+        """Return a page of messages, ascending, the newest page first; the cursor leads to older ones.
+
+        Raises NotFound for an unknown session. Two round trips.
+        """
+        scope, limit, wanted = check_scope(user_id), check_limit(limit), _session_id(session_id)
+        chats = await self._engine.chats()
+        await chats.get_session(wanted, scope=scope)
+        context = f"messages:{wanted}"
+        after = self._after(cursor, context, scope)
+        rows = await chats.recent(
+            wanted, scope=scope, limit=min(limit + 1, 1_000), before=None if after is None else after.created_ms
+        )
+        items = tuple(rows[-limit:])
+        more = len(rows) > len(items)
+        keysets = [Keyset(one.seq, one.id) for one in reversed(rows)] if more else []
+        return Page(items=items, next_cursor=self._next(keysets, limit, context, scope))
+
+    async def rename(self, session_id: str, *, user_id: str, title: str) -> Session:
+        """Give a session another title. Raises NotFound, InvalidInput. One round trip."""
+        scope, wanted = check_scope(user_id), _session_id(session_id)
+        told = check_name("title", title)
+        session = await (await self._engine.chats()).update_session(wanted, scope=scope, title=told)
+        self._contexts.apply(scope, SessionRenamed(session_id=wanted, title=told))
+        return session
+
+    async def delete_session(self, session_id: str, *, user_id: str) -> None:
+        """Erase a session with its messages and its summary; memories stay. Raises NotFound."""
+        scope, wanted = check_scope(user_id), _session_id(session_id)
+        found = await (await self._engine.chats()).delete_session(wanted, scope=scope)
+        self._contexts.drop_key(ContextKey(scope=scope, session_id=wanted))
+        self._modes.pop((scope, wanted), None)
+        if not found:
+            raise NotFound(wanted[:80])
+
+    async def set_mode(self, mode: str | None, *, user_id: str, session_id: str | None = None) -> None:
+        """Set the privacy mode of a session, or of all that the user says; None takes it back. Raises NotFound."""
+        scope = check_scope(user_id)
+        chosen = None if mode is None else check_mode(mode)
+        chats = await self._engine.chats()
+        wanted = None if session_id is None else _session_id(session_id)
+        if wanted is None:
+            profile = {**await chats.get_profile(scope), MODE_KEY: chosen}
+            await chats.put_profile(profile, scope=scope)
+        else:
+            session = await chats.get_session(wanted, scope=scope)
+            await chats.update_session(wanted, scope=scope, metadata={**session.metadata, MODE_KEY: chosen})
+        self._modes[scope, wanted] = chosen
+
+    async def decisions(
+        self, *, user_id: str, limit: int = 20, cursor: str | None = None, pending: bool = True
+    ) -> Page[ChatDecision]:
+        """Return contradictions, newest first: those that wait for the user, or all. Two round trips."""
+        scope, limit = check_scope(user_id), check_limit(limit)
+        context = f"decisions:{pending}"
+        chats = await self._engine.chats()
+        after = self._after(cursor, context, scope)
+        state: DecisionState | None = "pending" if pending else None
+        rows = await chats.list_decisions(scope=scope, limit=limit + 1, after=after, state=state)
+        keysets = [Keyset(to_ms(one.created_at), one.id) for one in rows]
+        items = await self._with_texts(rows[:limit], scope)
+        return Page(items=items, next_cursor=self._next(keysets, limit, context, scope))
+
+    async def decide(self, decision_id: str, ruling: Ruling, *, user_id: str) -> ChatDecision:
+        """Settle a contradiction: keep the new, keep both, or take the new one back, which the old one then survives.
+
+        Raises InvalidInput, NotFound, and Conflict for one that was settled before. Up to six round trips.
+        """
+        scope = check_scope(user_id)
+        if ruling not in get_args(Ruling):
+            raise InvalidInput("ruling", f"give one of {', '.join(get_args(Ruling))}")
+        wanted = DecisionId(check_name("decision_id", decision_id))
+        chats = await self._engine.chats()
+        decision = await chats.decide(wanted, _STATES[ruling], scope=scope, now=self._engine.clock.now())
+        try:
+            if ruling == "keep_both":
+                await self._engine.keep_both(decision.new_id, user_id=user_id)
+            elif ruling == "undo":
+                await self._engine.delete(decision.new_id, user_id=user_id)
+        except NotFound:  # deleted meanwhile: there is nothing to settle any more
+            pass
+        (told,) = await self._with_texts([decision], scope)
+        return told
+
+    async def _effective(self, mode: str | None, scope: Scope, session_id: SessionId | None) -> PrivacyMode:
+        """Return the mode that holds for a turn. No round trip when it is given or known; else two at the same time."""
+        if mode is not None:
+            return effective_mode(mode, None, None)
+        wanted = [(scope, None), *([] if session_id is None else [(scope, session_id)])]
+        unknown = [key for key in wanted if key not in self._modes]
+        if unknown:
+            chats = await self._engine.chats()
+            for key, found in zip(
+                unknown, await asyncio.gather(*(_mode_of(chats, *key) for key in unknown)), strict=True
+            ):
+                self._modes[key] = found
+        session_mode = None if session_id is None else self._modes.get((scope, session_id))
+        return effective_mode(None, session_mode, self._modes.get((scope, None)))
+
+    def _forget_modes(self, scope: Scope) -> None:
+        for key in [key for key in self._modes if key[0] == scope]:
+            self._modes.pop(key, None)
+
+    async def _with_texts(self, decisions: Sequence[Decision], scope: Scope) -> tuple[ChatDecision, ...]:
+        ids = {memory_id for one in decisions for memory_id in (one.new_id, one.old_id)}
+        memories = await self._engine.get_many(ids, user_id=scope.owner) if ids else []
+        texts = {memory.id: memory.content for memory in memories}
+        return tuple(
+            ChatDecision(
+                id=one.id,
+                reason=one.reason,
+                new_id=one.new_id,
+                old_id=one.old_id,
+                new=texts.get(one.new_id),
+                old=texts.get(one.old_id),
+                state=one.state,
+                created_at=one.created_at,
+            )
+            for one in decisions
+        )
+
+    def _after(self, cursor: str | None, query: str, scope: Scope) -> Keyset | None:
+        if cursor is None:
+            return None
+        context = CursorContext(kind="list", owner=scope.owner, query=query)
+        return Keyset(*self._engine.cursors.decode(cursor, context, now=self._engine.clock.now()))
+
+    def _next(self, keysets: Sequence[Keyset], limit: int, query: str, scope: Scope) -> str | None:
+        if len(keysets) <= limit:
+            return None
+        context = CursorContext(kind="list", owner=scope.owner, query=query)
+        return self._engine.cursors.encode(list(keysets[limit - 1]), context, now=self._engine.clock.now())
+
+
+async def _mode_of(chats: ChatStore, scope: Scope, session_id: SessionId | None) -> PrivacyMode | None:
+    if session_id is None:
+        told = (await chats.get_profile(scope)).get(MODE_KEY)
+    else:
+        try:
+            told = (await chats.get_session(session_id, scope=scope)).metadata.get(MODE_KEY)
+        except NotFound:  # new, or another owner's: whoever takes its numbers finds out
+            return None
+    return None if told is None else check_mode(str(told))
+
+
+def _session_id(value: object) -> SessionId:
+    return SessionId(check_name("session_id", value))

@@ -1,0 +1,309 @@
+"""The chat: a message in, an answer from memory out, as a stream of events or as a whole. See `ChatService`."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
+
+from context0.agents.base import Turn
+from context0.agents.coordinator import ContextCoordinator, Emit, build_coordinator
+from context0.agents.outcome import Answered, Remembered
+from context0.chat.conversations import Conversations
+from context0.context.cache import ContextCache
+from context0.context.deltas import MemoryRemoved, MemoryWritten
+from context0.context.engine_source import EngineSource
+from context0.errors import Context0Error, EngineClosed
+from context0.llm.protocol import LLM
+from context0.memory.changes import Change, MemoriesRemoved, MemoriesRestored, MemoriesWritten, OwnerErased
+from context0.memory.engine import MemoryEngine
+from context0.memory.inputs import check_message, check_name_or_none, check_names, check_scope, check_time
+from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, MemoryWrittenEvent
+from context0.wire import Usage as WireUsage
+from stores.errors import StoreError
+from stores.records import Scope, SessionId
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_QUEUED_EVENTS: Final = 256
+"""Events that wait for a slow reader before the model's stream waits too."""
+_CLOSING_S: Final = 5.0
+_MOST_EXTRACTIONS: Final = 8
+"""Model calls in the background at the same time: answers come first."""
+
+
+class TurnOptions(TypedDict, total=False):
+    """What a turn takes beside its message and its user.
+
+    mode: normal, read_only, off_record or redact; None is the session's, or else the user's, or else normal.
+    project: whose facts are used and extended. reference_time: what "yesterday" counts from; default now.
+    """
+
+    session_id: str | None
+    mode: str | None
+    project: str | None
+    reference_time: datetime | None
+
+
+@dataclass(slots=True, eq=False)
+class _Live:
+    """A turn under way. erased: its owner was erased meanwhile. has_reader: somebody waits for its events."""
+
+    scope: Scope
+    erased: bool = False
+    has_reader: bool = True
+
+
+class ChatService(Conversations):
+    """Talks with the memory of an engine: one call of the model a turn, everything else rules, caches and look-ups.
+
+    A turn's messages are durable when it is done; what it told is remembered right after, in the background. Use it as
+    an async context manager, or let the engine close it. One service belongs to one event loop.
+    Errors are `context0.errors.Context0Error` and `stores.errors.StoreError`.
+    """
+
+    def __init__(self, engine: MemoryEngine, *, llm: LLM | None = None, extraction_llm: LLM | None = None) -> None:
+        """Make a chat on an engine. Without models of its own it has those of the engine's settings.
+
+        extraction_llm: reads messages that rules cannot; None is `llm` of the settings, or no model if `llm` is given.
+        """
+        self._owns_llm = llm is None
+        analyst_llm: LLM | None = None
+        if llm is None:
+            from context0.runtime import build_models
+
+            models = build_models(engine.settings)
+            llm, extraction_llm, analyst_llm = models.answers, models.extraction, models.analysis
+        self._llm = llm
+        source = EngineSource(engine)
+        contexts = ContextCache(source, clock=engine.clock)
+        super().__init__(engine, contexts)
+        self._coordinator: ContextCoordinator = build_coordinator(
+            engine, contexts, source, llm=llm, extraction_llm=extraction_llm, analyst_llm=analyst_llm
+        )
+        self._turns: set[_Live] = set()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._extractions = asyncio.Semaphore(_MOST_EXTRACTIONS)
+        self._closed = False
+        engine.attach(self.aclose, self._changed)
+
+    async def __aenter__(self) -> Self:
+        """Open the stores, and load what the first turn would wait for."""
+        await self._engine.chats()
+        await self._llm.warm()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let the background work end, for up to 5 s, and close the models that were made here. Twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._background:
+            await asyncio.wait(self._background, timeout=_CLOSING_S)
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._contexts.aclose()
+        if self._owns_llm:
+            await self._llm.aclose()
+
+    async def send(self, message: str, *, user_id: str, **options: Unpack[TurnOptions]) -> ChatReply:
+        """Answer a message, and return the whole reply: durable, and with what rules remembered of it.
+
+        Raises InvalidInput, NotFound (a session that is not the user's), LLMError when there is no answer at all, not
+        even the fallback that says so. What failed beside that is named in `degraded`.
+        """
+        live = _Live(check_scope(user_id))
+        turn = await self._begun(message, live, options)
+        with self._alive(live):
+            answered = await self._coordinator.answer(turn, _nowhere)
+        remembered: asyncio.Future[Remembered] = asyncio.get_running_loop().create_future()
+        self._keep(self._afterwards(answered, live, _nowhere, remembered))
+        return ChatReply(**_reply(answered, await asyncio.shield(remembered)))
+
+    async def stream(self, message: str, *, user_id: str, **options: Unpack[TurnOptions]) -> AsyncIterator[ChatEvent]:
+        """Yield the events of a turn: session, privacy, memories, token…, done, then memory_written if there is any.
+
+        Closing the iterator before `done` ends the turn: the model's call is closed, and what it said is kept, marked
+        as partial. After `done` the turn goes on by itself. A failure is an `error` event, the last one if there is no
+        answer; bad input raises InvalidInput.
+        """
+        live = _Live(check_scope(user_id))
+        turn = await self._begun(message, live, options)
+        queue: asyncio.Queue[ChatEvent | None] = asyncio.Queue(_QUEUED_EVENTS)
+        running = self._keep(self._streamed(turn, live, queue))
+        is_done = False
+        try:
+            while (event := await queue.get()) is not None:
+                is_done = is_done or isinstance(event, DoneEvent)
+                yield event
+        finally:
+            live.has_reader = False
+            if not is_done:
+                running.cancel()
+                await asyncio.wait((running,))
+
+    async def _begun(self, message: str, live: _Live, options: TurnOptions) -> Turn:
+        """Check everything and return the turn, with the mode that holds for it. Raises InvalidInput, EngineClosed."""
+        check_names(options, TurnOptions.__annotations__)
+        if self._closed:
+            raise EngineClosed("the chat was closed; make a new one on an open engine")
+        text = check_message(message)
+        told_session = check_name_or_none("session_id", options.get("session_id"))
+        project = check_name_or_none("project", options.get("project"))
+        asked_at = check_time("reference_time", options.get("reference_time")) or self._engine.clock.now()
+        session_id = None if told_session is None else SessionId(told_session)
+        failures: dict[str, str] = {}
+        try:
+            mode = await self._effective(options.get("mode"), live.scope, session_id)
+        except StoreError as failed:  # the user may have asked for more care than we can read
+            mode, failures["profile"] = "redact", failed.code
+        return Turn(
+            id=uuid.uuid4().hex,
+            scope=live.scope,
+            session_id=session_id,
+            text=text,
+            asked_at=asked_at,
+            mode=mode,
+            project=project,
+            failures=failures,
+        )
+
+    async def _streamed(self, turn: Turn, live: _Live, queue: "asyncio.Queue[ChatEvent | None]") -> None:
+        async def emit(event: ChatEvent) -> None:
+            if live.has_reader:
+                await queue.put(event)
+
+        try:
+            with self._alive(live):
+                answered = await self._coordinator.answer(turn, emit)
+            await emit(DoneEvent(**_reply(answered)))
+            await self._afterwards(answered, live, emit)
+        except (Context0Error, StoreError) as failed:
+            await emit(ErrorEvent(code=failed.code, message=str(failed)))
+        except Exception:  # the edge of the turn's task: the reader is told, and nothing else of it
+            log.exception("chat.turn_failed")
+            await emit(ErrorEvent(code="internal", message="the turn failed; try again"))
+        finally:
+            if live.has_reader:
+                await queue.put(None)
+
+    async def _afterwards(
+        self, answered: Answered, live: _Live, emit: Emit, first: "asyncio.Future[Remembered] | None" = None
+    ) -> None:
+        """Remember what the turn told, and analyse it, at the same time. `first` gets what rules remembered."""
+        _log_turn(answered)
+        with self._alive(live):
+            analysing = self._keep(self._coordinator.analyse(answered))
+            remembered = Remembered() if live.erased else await self._coordinator.remember(answered)
+            if first is not None and not first.done():
+                first.set_result(remembered)
+            await _tell(remembered, emit)
+            if remembered.extraction == "full":
+                async with self._extractions:
+                    noted = Remembered() if live.erased else await self._coordinator.extract(answered)
+                await _tell(noted, emit)
+            await asyncio.wait((analysing,))
+
+    @contextlib.contextmanager
+    def _alive(self, live: _Live) -> Iterator[None]:
+        """Count the turn as under way, so that it learns of an erasure of its owner."""
+        self._turns.add(live)
+        try:
+            yield
+        finally:
+            self._turns.discard(live)
+
+    def _keep(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Run something to its end, also when whoever started it has gone."""
+        task = asyncio.create_task(work, name="context0-chat")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def _changed(self, scope: Scope, change: Change) -> None:
+        """Take over what the engine tells of an owner's memories into what is built of them."""
+        match change:
+            case MemoriesWritten(memories=memories):
+                for memory in memories:
+                    self._contexts.apply(scope, MemoryWritten(memory=memory))
+            case MemoriesRemoved(ids=ids):
+                for memory_id in ids:
+                    self._contexts.apply(scope, MemoryRemoved(memory_id=memory_id))
+            case MemoriesRestored():
+                self._contexts.drop(scope)
+            case OwnerErased():
+                self._contexts.drop(scope)
+                self._forget_modes(scope)
+                for live in self._turns:
+                    live.erased = live.erased or live.scope == scope
+
+
+async def _nowhere(_: ChatEvent) -> None:
+    """For a turn that nobody watches."""
+
+
+async def _tell(remembered: Remembered, emit: Emit) -> None:
+    if remembered.memories or remembered.decisions:
+        await emit(MemoryWrittenEvent(memories=remembered.memories, decisions=remembered.decisions))
+
+
+def _reply(answered: Answered, remembered: Remembered | None = None) -> dict[str, Any]:
+    """Return the fields of a reply."""
+    turn = answered.turn
+    failures = dict(turn.failures)
+    if remembered is not None:
+        failures |= dict(remembered.failures)
+    return {
+        "text": turn.answer,
+        "session_id": None if turn.session is None else turn.session.id,
+        "turn_id": turn.id,
+        "message_id": None if answered.answer is None else answered.answer.id,
+        "state": answered.state,
+        "memories_used": () if turn.found is None else tuple(one.memory.id for one in turn.found.items),
+        "cited": answered.cited,
+        "memories_written": () if remembered is None else remembered.memories,
+        "usage": WireUsage(
+            prompt_tokens=answered.usage.prompt_tokens, completion_tokens=answered.usage.completion_tokens
+        ),
+        "model": answered.model,
+        "fallback": answered.fallback,
+        "mode": turn.mode,
+        "operation": turn.operation,
+        "tier": "" if turn.tier is None else turn.tier.name,
+        "privacy": {} if turn.privacy is None else turn.privacy.to_json(),
+        "degraded": failures,
+        "timings_ms": dict(answered.timings_ms),
+    }
+
+
+def _log_turn(answered: Answered) -> None:
+    """Log a turn by numbers and names: never its text, nor who spoke."""
+    turn = answered.turn
+    log.info(
+        "chat.turn",
+        extra={
+            "turn": turn.id,
+            "mode": turn.mode,
+            "operation": turn.operation,
+            "tier": "" if turn.tier is None else turn.tier.name,
+            "state": answered.state,
+            "model": answered.model,
+            "fallback": answered.fallback,
+            "memories": 0 if turn.found is None else len(turn.found.items),
+            "prompt_tokens": answered.usage.prompt_tokens,
+            "completion_tokens": answered.usage.completion_tokens,
+            "degraded": dict(turn.failures),
+            "timings_ms": {stage: round(ms, 3) for stage, ms in answered.timings_ms.items()},
+        },
+    )

@@ -1,0 +1,137 @@
+"""What a chat answers with: the events of a turn, and the whole reply. One vocabulary for chat, API and SDK."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ReplyState = Literal["complete", "partial", "fallback"]
+"""partial: the answer was cut off. fallback: another than the configured model answered, and says so."""
+Ruling = Literal["keep_new", "keep_both", "undo"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Usage(_Record):
+    """Tokens as the provider counted them; 0 where it did not tell."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class UsedMemory(_Record):
+    """A memory that the answer was given. arms: its score in each search arm that found it."""
+
+    id: str
+    score: float
+    arms: Mapping[str, float] = {}
+
+
+class SessionEvent(_Record):
+    """The first event. session_id: None where nothing of the turn is kept. turn_id: names the turn in logs."""
+
+    type: Literal["session"] = "session"
+    session_id: str | None
+    turn_id: str
+    title: str = ""
+
+
+class PrivacyEvent(_Record):
+    """What the privacy rules found and did: counts by kind, categories, and what the turn may do. Never the text."""
+
+    type: Literal["privacy"] = "privacy"
+    report: Mapping[str, object]
+
+
+class MemoriesEvent(_Record):
+    """The memories that the answer was given, best first. degraded: the search arms that could not answer."""
+
+    type: Literal["memories"] = "memories"
+    items: tuple[UsedMemory, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+class TokenEvent(_Record):
+    """A piece of the answer; all of them together are its text."""
+
+    type: Literal["token"] = "token"
+    text: str
+
+
+class Reply(_Record):
+    """A whole turn.
+
+    memories_used: ids of the memories that the answer was given, best first; cited: those it names.
+    memories_written: ids of what was remembered of the turn so far. degraded: the parts of the turn that failed or were
+    late, with the reason, so that an outage never looks like an empty memory. fallback: why another model answered.
+    timings_ms: how long each stage took; "first_token" and "total" count from the call.
+    """
+
+    text: str
+    session_id: str | None
+    turn_id: str
+    message_id: str | None = None
+    state: ReplyState = "complete"
+    memories_used: tuple[str, ...] = ()
+    cited: tuple[str, ...] = ()
+    memories_written: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    model: str = ""
+    fallback: str | None = None
+    mode: str = "normal"
+    operation: str = "moderate"
+    tier: str = "standard"
+    privacy: Mapping[str, object] = {}
+    degraded: Mapping[str, str] = {}
+    timings_ms: Mapping[str, float] = {}
+
+
+class DoneEvent(Reply):
+    """The answer is whole, and durable where the turn is kept."""
+
+    type: Literal["done"] = "done"
+
+
+class MemoryWrittenEvent(_Record):
+    """What was remembered of the turn, after the answer. decisions: ids of contradictions that wait for the user."""
+
+    type: Literal["memory_written"] = "memory_written"
+    memories: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+
+
+class ErrorEvent(_Record):
+    """The turn failed, or the answer was cut off: then `done` follows with the state "partial"."""
+
+    type: Literal["error"] = "error"
+    code: str
+    message: str
+
+
+ChatEvent = Annotated[
+    SessionEvent | PrivacyEvent | MemoriesEvent | TokenEvent | DoneEvent | MemoryWrittenEvent | ErrorEvent,
+    Field(discriminator="type"),
+]
+
+
+class ChatReply(Reply):
+    """What `ChatService.send` returns."""
+
+
+class ChatDecision(_Record):
+    """Two memories contradict each other, and rules cannot tell which is true: the newer one holds until it is decided.
+
+    new, old: their texts; None for one that is gone.
+    """
+
+    id: str
+    reason: str
+    new_id: str
+    old_id: str
+    new: str | None
+    old: str | None
+    state: str
+    created_at: datetime
