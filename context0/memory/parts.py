@@ -11,7 +11,10 @@ from stores.protocols import DocumentStore, GraphStore, VectorStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds of the engine; see `Settings` for the meaning of each."""
+    """Bounds of the engine; see `Settings` for the meaning of each.
+
+    analysis_deadline_s: of `EngineParts.analyser`, which only parts made by hand have.
+    """
 
     max_content_bytes: int = 65_536
     owner_index_max_memories: int = 100_000
@@ -27,7 +30,9 @@ class Limits:
 class EngineParts:
     """The stores and the embedder, not yet opened. The engine opens them on first use, and closes them.
 
-    chats are opened when the first conversation, or an erasure, needs them.
+    chats are opened when the first conversation, or an erasure, needs them. analyser: asked about complex questions
+    before they are searched, such as `context0.memory.llm_analysis.LlmAnalyser`; None is the rules alone. Its maker
+    closes it.
     """
 
     documents: DocumentStore
