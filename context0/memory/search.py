@@ -45,8 +45,8 @@ _MOST_FETCHED: Final = 1_000
 _ARMS_SHARE: Final = 0.8
 """Of the deadline: what is left when an arm was late is for the fetch."""
 _SETTLED: Final = 0.45
-"""Relevance by words alone from which `early_stop` does not wait for the vectors. Of LoCoMo's questions 21 % reach it;
-that costs 0.07 points of recall@10 with static vectors, none with MiniLM. Talks with an assistant would lose 8 to 10
+"""Relevance by words alone from which `early_stop` does not wait for the vectors. Of LoCoMo's questions 22 % reach it;
+that costs 0.04 points of recall@10 with static vectors, none with MiniLM. Talks with an assistant would lose 8 to 10
 points: there every arm is waited for."""
 _START: Final = 4
 _REMEMBERED: Final = 64
