@@ -12,7 +12,7 @@ from context0.llm.extractive_words import (
     asked_for,
     asks_about_the_past,
     offers,
-    sentences_of,
+    passages_of,
     subjects_of,
     wanted_by,
 )
@@ -36,7 +36,7 @@ _LONGEST_QUOTE: Final = 280
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """A sentence of a source. number: the source's place in the prompt, from 1.
+    """A sentence or two of a source. number: the source's place in the prompt, from 1.
 
     words: the share of the message's subjects, weighted by rarity, that the sentence and its speaker have, 0..1.
     """
@@ -85,7 +85,7 @@ def _ranked(message: str, sources: Sequence[Source], wanted: Wanted) -> list[Quo
     candidates = [
         (number, source, sentence, subjects_of(f"{source.speaker or ''} {sentence}"))
         for number, source in enumerate(sources, start=1)
-        for sentence in sentences_of(source.content) or [source.content]
+        for sentence in passages_of(source.content) or [source.content]
     ]
     rarity = _rarity(subjects, [words for *_, words in candidates])
     search, recency = _shares_of_search(sources), _shares_of_recency(sources)

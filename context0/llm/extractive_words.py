@@ -89,6 +89,9 @@ _NUMBER_WORD: Final = re.compile(
     re.IGNORECASE,
 )
 _PLACE_WORD: Final = re.compile(r"\b(?:in|at|to|from|near|nach|aus|à|en)\s+(?:the\s+)?[^\W\d_a-z]\w+")
+_PRONOUN: Final = re.compile(
+    r"(?:he|she|it|they|his|her|their|this|that|there|er|sie|es|il|elle|ils|elles)\b", re.IGNORECASE
+)
 _NAME_WORD: Final = re.compile(r"(?<=[^\W\d_.!?]\s)[^\W\d_a-z][^\W\d_]+")
 
 
@@ -145,6 +148,19 @@ def sentences_of(text: str) -> list[str]:
             found.append(piece)
         open_ended = _ABBREVIATED.search(piece) is not None
     return [sentence.strip() for sentence in found if any(map(str.isalnum, sentence))]
+
+
+def passages_of(text: str) -> list[str]:
+    """Return the sentences of `text`; one that opens with a pronoun also together with the sentence before it."""
+    passages: list[str] = []
+    before, start = "", 0
+    for sentence in sentences_of(text):
+        passages.append(sentence)
+        end = text.index(sentence, start) + len(sentence)
+        if before and _PRONOUN.match(sentence):
+            passages.append(text[text.rindex(before, 0, end - len(sentence)) : end])
+        before, start = sentence, end
+    return passages
 
 
 def asked_for(question: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -91,7 +92,5 @@ def strict_schema(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def _names(said: str, part: str) -> bool:
-    """Tell whether the server names this part; "max_tokens" may stand only in its advice to use the other."""
-    if part in ("max_tokens", "max_completion_tokens"):
-        return f"'{part}'" in said or f'"{part}"' in said or f" {part} " in f" {said} "
-    return part in said
+    """Tell whether the server names this part, as a whole word."""
+    return re.search(rf"(?<!\w){part}(?!\w)", said) is not None
