@@ -19,6 +19,7 @@ DEFAULT_MINIMUM: Final = 0.005
 as a nurse" a likeness of 0.19 only, and a lost answer is worse than a weak one."""
 _LEAD_SCALE: Final = 2.0
 _LARGEST_LEAD: Final = 1_000.0
+_NOTHING: Final = np.float32(-np.inf)
 _NO_WORD: Final = re.compile(r"\W+")
 
 
@@ -59,13 +60,14 @@ def heard(query: Query, total: Scores, snapshot: Snapshot, allowed: Mask, voices
     names = query.analysis.speakers
     if not names or query.request.arms_only:
         return 1.0
-    speaker = said_by(names, voices, snapshot)
-    plain = total - voices.weights[SIGNALS.index("speaker")] * speaker
-    named = allowed & (speaker == 1)
-    unnamed = allowed & ~named
-    if not named.any() or not unnamed.any():
+    plain = total - voices.weights[SIGNALS.index("speaker")] * said_by(names, voices, snapshot)
+    if not allowed.all():
+        plain = np.where(allowed, plain, _NOTHING)
+    named = said_by(names[:1], voices, snapshot) > 0
+    by_named, by_others = np.where(named, plain, _NOTHING).max(), np.where(named, _NOTHING, plain).max()
+    if np.isneginf(by_named) or np.isneginf(by_others):
         return 1.0
-    lead = float(plain[named].max() - plain[unnamed].max())
+    lead = float(by_named - by_others)
     return 1 / (1 + math.exp(-max(lead, -_LARGEST_LEAD) / _LEAD_SCALE))
 
 

@@ -123,9 +123,14 @@ def fused(arms: Mapping[ArmName, Scores], allowed: Mask, fusion: Fusion = "score
 def said_by(names: Sequence[str], voices: Voices, snapshot: Snapshot) -> Scores:
     """1 for what the first speaker said whom the question names, half of it for the others: they are its objects."""
     scores = np.zeros(len(snapshot), np.float32)
-    for name in reversed(names):
-        scores[snapshot.speaker == voices.codes.get(name, -2)] = 1.0 if name == names[0] else _LATER_NAMED
+    for place, name in enumerate(names):
+        one = _by(voices.codes.get(name, -2), snapshot)
+        scores = np.maximum(scores, np.float32(_LATER_NAMED) * one) if place else one
     return scores
+
+
+def _by(code: int, snapshot: Snapshot) -> Scores:
+    return snapshot.once(f"speaker {code}", lambda: (snapshot.speaker == code).astype(np.float32))
 
 
 def _of_arms(arms: Mapping[ArmName, Scores], allowed: Mask, fusion: Fusion) -> Iterator[tuple[ArmName, Scores]]:
