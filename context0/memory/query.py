@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from context0.memory.rules.answers import AnswerKind, answer_kind
+from context0.memory.rules.fact_questions import facts_asked
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.terms import analyse_terms, hash_terms
 from stores.filters import Filter
@@ -80,6 +81,11 @@ class Query:
     def entities(self) -> Sequence[str]:
         """Keys that the question names, and every run of up to three words, for names that only the memories know."""
         return tuple(dict.fromkeys((*self.analysis.entities, *_runs_of_words(self.request.text))))
+
+    @property
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """The facts that the question asks for: (relation, subject)."""
+        return facts_asked(self.request.text, self.analysis.entities)
 
     @cached_property
     def entity_terms(self) -> Sequence[int]:

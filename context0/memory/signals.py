@@ -7,19 +7,22 @@ are z-normalised over the owner's memories, so that weights mean the same for ev
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
+from zlib import crc32
 
 import numpy as np
 
 from context0.memory.fusion import Fusion, Mask, Scores, fuse, lowest, normalised, reciprocal_ranks
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query
+from context0.memory.rules.fact_questions import SELF, fact_key
+from context0.memory.rules.names import entity_key
 from context0.memory.writing import ASKS, TELLS_NUMBER, TELLS_TIME
 from stores.owner.owner_index import OwnerIndex, Snapshot
 from stores.records import FloatVector
 
 SignalName = Literal[
     "semantic", "keyword", "entity", "temporal",
-    "after_question", "two_after", "before", "session", "speaker", "answers", "asks", "own_words",
+    "after_question", "two_after", "before", "session", "speaker", "answers", "asks", "own_words", "states",
 ]  # fmt: skip
 SIGNALS: Final[tuple[SignalName, ...]] = get_args(SignalName)
 Weights = Mapping[SignalName, float]
@@ -33,6 +36,7 @@ _COMMON: Final[Weights] = {
     "session": 0.4,
     "speaker": 3.0,
     "answers": 2.0,
+    "states": 4.0,
 }
 DIALOGUE: Final[Weights] = {**_COMMON, "after_question": 0.5, "two_after": 0.2, "asks": -1.0, "own_words": 0.0}
 """People who talk with each other, and notes: what follows a question answers it, and is what is looked for."""
@@ -133,6 +137,21 @@ def _by(code: int, snapshot: Snapshot) -> Scores:
     return snapshot.once(f"speaker {code}", lambda: (snapshot.speaker == code).astype(np.float32))
 
 
+def stated(query: Query, voices: Voices, snapshot: Snapshot) -> Scores:
+    """1 for what states a fact that the question asks for, as the rules read both. Who alone speaks is the owner."""
+    people = [entity_key(name) for name in voices.codes if name.casefold() not in _ROLES]
+    owners = (SELF, *people) if len(people) == 1 else (SELF,)
+    keys = [
+        fact_key(relation, about)
+        for relation, subject in query.facts
+        for about in (owners if subject == SELF else (subject,))
+    ]
+    scores = np.zeros(len(snapshot), np.float32)
+    for rows, _ in snapshot.entities.matches([crc32(key.encode("utf-8", "surrogatepass")) for key in keys]):
+        scores[rows] = 1.0
+    return scores
+
+
 def _of_arms(arms: Mapping[ArmName, Scores], allowed: Mask, fusion: Fusion) -> Iterator[tuple[ArmName, Scores]]:
     for name, scores in arms.items():
         if name == "temporal":
@@ -182,6 +201,8 @@ def _best_of_session(base: Scores, snapshot: Snapshot) -> Scores:
 
 def _about(query: Query, voices: Voices, snapshot: Snapshot) -> Iterator[Making]:
     """What the row is by itself, as far as the question asks for it."""
+    if query.facts:
+        yield "states", lambda: stated(query, voices, snapshot)
     if query.analysis.speakers:
         yield "speaker", lambda: said_by(query.analysis.speakers, voices, snapshot)
     match query.answer_kind:

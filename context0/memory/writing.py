@@ -30,6 +30,7 @@ from context0.memory.inputs import (
 from context0.memory.rules.answers import tells_number
 from context0.memory.rules.dates import mentions_time
 from context0.memory.rules.entities import extract_entities
+from context0.memory.rules.fact_questions import keys_of
 from context0.memory.rules.facts import SELF, decide_extraction, extract_facts
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.supersede import edge_of
@@ -157,7 +158,9 @@ def to_document(
         dedupe_key=dedupe_key,
         keywords=tuple(keywords),
         terms=hash_terms(keywords).astype("<u4").tobytes(),
-        entity_terms=b"".join(crc32(entity_key(name).encode()).to_bytes(4, "little") for name in memory.entities),
+        entity_terms=b"".join(
+            crc32(key.encode()).to_bytes(4, "little") for key in (*map(entity_key, memory.entities), *keys_of(facts))
+        ),
         relations=(*_mentions(memory), *facts),
         embedding=embedding,
         traits=_traits(memory.content) | (ONLY_FACTS if facts and decide_extraction(memory.content) == "simple" else 0),
