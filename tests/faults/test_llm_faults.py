@@ -56,11 +56,11 @@ async def server() -> AsyncIterator[LoopbackLLM]:
 
 @pytest.fixture
 async def connect(server: LoopbackLLM) -> AsyncIterator[Callable[..., LLM]]:
-    """Return a wrapped model of that server with short deadlines; closed at the end."""
+    """Return a wrapped model of that server, with deadlines that only a fault meets; closed at the end."""
     opened = []
 
     def build(**options: object) -> LLM:
-        short = {"first_token_s": 0.5, "between_tokens_s": 0.3, "deadline_s": 2.0, "retry_share": 1.0}
+        short = {"first_token_s": 5.0, "between_tokens_s": 0.3, "deadline_s": 10.0, "retry_share": 1.0}
         told = {"base_url": server.base_url, "model": "first", "api_key": KEY, **short, **options}
         opened.append(build_llm("openai", LlmOptions(**told)))
         return opened[-1]
@@ -149,7 +149,9 @@ async def test_a_refusal_is_not_tried_again_and_the_answer_says_that_settings_ne
 @pytest.mark.parametrize("fault", [HANG_BEFORE, HANG_AFTER_THE_HEAD])
 async def test_a_server_that_hangs_before_the_first_token_is_left_for_the_fallback_model(server, connect, fault):
     server.otherwise = by_model(first=fault, second=saying("I am second."))
-    chunks = await chunks_of(connect(fallback_model="second"))
+    llm = connect(fallback_model="second", first_token_s=0.5)
+    await llm.warm()
+    chunks = await chunks_of(llm)
     assert text_of(chunks) == "I am second."
     assert chunks[-1].fallback == "llm_timeout"
     assert server.calls == 2
@@ -158,10 +160,10 @@ async def test_a_server_that_hangs_before_the_first_token_is_left_for_the_fallba
 
 async def test_when_both_models_hang_the_answer_says_so_within_the_deadlines(server, connect):
     server.otherwise = HANG_BEFORE
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    chunks = await chunks_of(connect(fallback_model="second"))
-    assert loop.time() - started < 2.0
+    llm = connect(fallback_model="second", first_token_s=0.3)
+    await llm.warm()
+    async with asyncio.timeout(5):
+        chunks = await chunks_of(llm)
     assert text_of(chunks).startswith("The language model did not answer in time. From your memories: ")
     assert chunks[-1].cited == ("m1",)
     await server.until(lambda: server.cancelled == 2, within_s=1.0)
@@ -184,11 +186,11 @@ async def test_what_breaks_off_inside_the_answer_is_raised_with_nothing_taken_ba
 
 async def test_one_token_in_five_seconds_ends_at_the_total_deadline_where_pauses_are_allowed(server, connect):
     server.otherwise = Reply(tokens=("a",) * 100, interval_s=0.05)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    with pytest.raises(LLMInterrupted):
-        await chunks_of(connect(deadline_s=0.4, between_tokens_s=10.0))
-    assert loop.time() - started < 2.0
+    llm = connect(deadline_s=0.6, between_tokens_s=10.0)
+    await llm.warm()
+    async with asyncio.timeout(4):
+        with pytest.raises(LLMInterrupted):
+            await chunks_of(llm)
     await server.until(lambda: server.cancelled == 1, within_s=1.0)
 
 
@@ -239,7 +241,9 @@ async def test_an_invalid_structured_answer_is_repaired_once_where_the_budget_al
 
 async def test_a_structured_call_that_hangs_is_left_for_the_fallback_model_within_the_deadline(server, connect):
     server.otherwise = by_model(first=HANG_BEFORE, second=saying('{"text": "second"}'))
-    fact, _ = await connect(fallback_model="second", deadline_s=1.2).complete(INNER, schema=Fact)
+    llm = connect(fallback_model="second", deadline_s=1.5)
+    await llm.warm()
+    fact, _ = await llm.complete(INNER, schema=Fact)
     assert fact.text == "second"
     server.otherwise = HANG_BEFORE
     with pytest.raises(LLMTimeout):
