@@ -16,7 +16,7 @@ from context0.memory.inputs import ArmName
 from context0.memory.query import Query
 from context0.memory.rules.fact_questions import SELF, fact_key
 from context0.memory.rules.names import entity_key
-from context0.memory.writing import ASKS, TELLS_NUMBER, TELLS_TIME
+from context0.memory.writing import ASKS, TELLS_NAME, TELLS_NUMBER, TELLS_TIME
 from stores.owner.owner_index import OwnerIndex, Snapshot
 from stores.records import FloatVector
 
@@ -211,7 +211,7 @@ def _about(query: Query, voices: Voices, snapshot: Snapshot) -> Iterator[Making]
         case "number":
             yield "answers", lambda: _has(snapshot, TELLS_NUMBER)
         case "name":
-            yield "answers", lambda: (snapshot.entities.lengths > 0).astype(np.float32)
+            yield "answers", lambda: _has(snapshot, TELLS_NAME)
     yield "asks", lambda: _has(snapshot, ASKS)
     person = [code for name, code in voices.codes.items() if name.casefold() in _PERSON]
     if person:

@@ -56,6 +56,8 @@ TELLS_TIME: Final = 2
 """Trait: the text holds an expression of time."""
 TELLS_NUMBER: Final = 8
 """Trait: the text holds a number."""
+TELLS_NAME: Final = 16
+"""Trait: the text names somebody or something."""
 
 _PERSON: Final = frozenset({"user", "human", "me", "i"})
 _MACHINE: Final = frozenset({"assistant", "ai", "bot", "system", "model", "agent", "tool"})
@@ -163,7 +165,7 @@ def to_document(
         ),
         relations=(*_mentions(memory), *facts),
         embedding=embedding,
-        traits=_traits(memory.content) | (ONLY_FACTS if facts and decide_extraction(memory.content) == "simple" else 0),
+        traits=_traits(memory) | (ONLY_FACTS if facts and decide_extraction(memory.content) == "simple" else 0),
     )
 
 
@@ -251,10 +253,11 @@ def _mentions(memory: Memory) -> tuple[Relation, ...]:
     )
 
 
-def _traits(content: str) -> int:
+def _traits(memory: Memory) -> int:
+    content = memory.content
     asks = content.rstrip().endswith(("?", "？"))
     tells = (TELLS_TIME if mentions_time(content) else 0) | (TELLS_NUMBER if tells_number(content) else 0)
-    return (ASKS if asks else 0) | tells
+    return (ASKS if asks else 0) | tells | (TELLS_NAME if memory.entities else 0)
 
 
 def same_content_key(memory: Memory) -> str:

@@ -135,5 +135,5 @@ def test_the_small_set_is_whole(small_set: list[Conversation]) -> None:
         evidence = {turn for question in one.questions for turn in question.evidence}
         assert evidence <= {turn.id for turn in one.turns}
         assert sum(bool(question.evidence) for question in one.questions) >= 12
-        assert sum(question.category == "abstention" for question in one.questions) == 3
+        assert sum(question.category == "abstention" for question in one.questions) >= 3
         assert all(bool(question.evidence) != (question.category == "abstention") for question in one.questions)
