@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from stores.chat_protocol import ChatStore
 from stores.journal.chats import JournaledChats
 from stores.journal.options import JournalOptions
+from stores.key_protocol import KeyStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 
 
@@ -34,6 +35,7 @@ class StoreSet:
     documents: DocumentStore
     graph: GraphStore
     chats: ChatStore
+    keys: KeyStore
 
 
 STORES: Final[Mapping[str, str]] = {

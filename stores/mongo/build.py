@@ -4,6 +4,7 @@ from stores.mongo.chats import MongoChats
 from stores.mongo.client import MongoDatabase, MongoOptions
 from stores.mongo.documents import MongoDocuments
 from stores.mongo.graph import MongoGraph
+from stores.mongo.keys import MongoKeys
 from stores.registry import StoreOptions, StoreSet
 
 
@@ -13,4 +14,9 @@ def build(url: str, options: StoreOptions) -> StoreSet:
         url,
         options=MongoOptions(timeout_s=options.mongodb_timeout_ms / 1000, slow_command_ms=options.slow_command_ms),
     )
-    return StoreSet(documents=MongoDocuments(database), graph=MongoGraph(database), chats=MongoChats(database))
+    return StoreSet(
+        documents=MongoDocuments(database),
+        graph=MongoGraph(database),
+        chats=MongoChats(database),
+        keys=MongoKeys(database),
+    )

@@ -33,6 +33,7 @@ CollectionName = Literal[
     "chat_messages",
     "chat_profiles",
     "chat_decisions",
+    "api_keys",
 ]
 
 DEFAULT_DATABASE: Final = "context0"

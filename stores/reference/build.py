@@ -3,10 +3,11 @@
 from stores.reference.chats import ReferenceChats
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph
+from stores.reference.keys import ReferenceKeys
 from stores.registry import StoreOptions, StoreSet
 
 
 def build(url: str, options: StoreOptions) -> StoreSet:  # noqa: ARG001 - the shape of all builders
     """Return empty stores."""
     documents = ReferenceDocuments()
-    return StoreSet(documents=documents, graph=ReferenceGraph(documents), chats=ReferenceChats())
+    return StoreSet(documents=documents, graph=ReferenceGraph(documents), chats=ReferenceChats(), keys=ReferenceKeys())

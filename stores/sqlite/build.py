@@ -5,9 +5,15 @@ from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
+from stores.sqlite.keys import SqliteKeys
 
 
 def build(url: str, options: StoreOptions) -> StoreSet:
     """Return the stores over one file, unopened."""
     database = SqliteDatabase(path_of(url), synchronous=options.sqlite_synchronous)
-    return StoreSet(documents=SqliteDocuments(database), graph=SqliteGraph(database), chats=SqliteChats(database))
+    return StoreSet(
+        documents=SqliteDocuments(database),
+        graph=SqliteGraph(database),
+        chats=SqliteChats(database),
+        keys=SqliteKeys(database),
+    )

@@ -158,7 +158,18 @@ CREATE INDEX chat_decisions_by_state ON chat_decisions (owner, state, created_ms
 """Messages lie in one range of rows for each session: row = session_no * 2^32 + seq. Session numbers are never used
 twice. A deleted session stays as a tombstone, so that what is written to it late finds that it is gone."""
 
-MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4: Final = """
+CREATE TABLE api_keys (
+    id          TEXT PRIMARY KEY,
+    owner       TEXT NOT NULL,
+    digest      BLOB NOT NULL,
+    name        TEXT NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    revoked_ms  INTEGER
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 
 
