@@ -3,13 +3,14 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from context0.memory.fusion import Mask, Scores
 from stores.owner.owner_index import Snapshot
+from stores.records import MemoryId
 
 _BEHIND: Final = np.float32(0.25)
 """So much less than its successor, in standard deviations of an arm, what no longer holds scores at most."""
-_LONGEST: Final = 64
 
 
 def held_at(moment_ms: int, snapshot: Snapshot) -> Mask:
@@ -27,26 +28,28 @@ def put_successors_first(total: Scores, found: Mask, allowed: Mask, snapshot: Sn
     Who asks with the words of the old finds the new: "I moved to Graz" answers "where do I live?" as "I live in
     Munich" did. Rows outside `found` are left alone; the successor of one inside it is found with it, if it is allowed.
     """
-    old_rows = [row for row, one in snapshot.validity.items() if one.superseded_by and found[row]]
-    for row in sorted(old_rows, key=lambda row: -float(total[row])):
-        newest = _newest(row, snapshot)
-        if newest is None or not allowed[newest]:
-            continue
-        found[newest] = True
-        total[newest] = max(total[newest], total[row])
-        total[row] = min(total[row], total[newest] - _BEHIND)
+    old, newest = snapshot.once("successors", lambda: _successors(snapshot))
+    counted = found[old] & allowed[newest]
+    old, newest = old[counted], newest[counted]
+    found[newest] = True
+    np.maximum.at(total, newest, total[old])
+    total[old] = np.minimum(total[old], total[newest] - _BEHIND)
 
 
-def _newest(row: int, snapshot: Snapshot) -> int | None:
-    """Return the last row of the chain of successors, None if it is not here."""
-    seen = {row}
-    at: int | None = row
-    while at is not None and len(seen) <= _LONGEST:
-        one = snapshot.validity.get(at)
-        if one is None or one.superseded_by is None:
-            break
-        at = snapshot.row_of.get(one.superseded_by)  # type: ignore[call-overload]  # an id is text
-        if at is None or at in seen:
-            return None
-        seen.add(at)
-    return None if at == row else at
+def _successors(snapshot: Snapshot) -> npt.NDArray[np.intp]:
+    """Return the rows that have a successor, each with the last row of the chain that it begins: shape (2, rows).
+
+    Chains that lead out of the index or into a circle are left out. Under 1 us a row.
+    """
+    next_ids = {row: one.superseded_by for row, one in snapshot.validity.items() if one.superseded_by}
+    ends: dict[int, int | None] = {}
+    for row in next_ids:
+        at: int | None = row
+        chain: dict[int | None, None] = {}
+        while at in next_ids and at not in ends and at not in chain:
+            chain[at] = None
+            at = snapshot.row_of.get(MemoryId(next_ids[at]))
+        end = None if at is None or at in chain else ends.get(at, at)
+        ends |= {passed: end for passed in chain if passed is not None}
+    known = [(row, end) for row, end in ends.items() if end is not None]
+    return np.array(known, np.intp).reshape(-1, 2).T
