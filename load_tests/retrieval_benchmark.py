@@ -47,15 +47,18 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-async def measured(layout: "Layout", folder: Path, questions: int) -> "Figures":
-    """Store the layout unless it is there already, ask its questions, and return the times."""
+async def measured(layout: "Layout", folder: Path, questions: int, offset: int) -> "Figures":
+    """Store the layout unless it is there already, ask its questions, and return the times.
+
+    offset: another for each layout, so that each asks questions that no cache of this process knows.
+    """
     from retrieval.figures import Figures
     from retrieval.floors import Floors
 
     from context0 import MemoryEngine, Settings
 
     step = max(1, len(layout.asked) // questions)
-    asked = list(layout.asked[::step])[:questions]
+    asked = list(layout.asked[offset % step :: step])[:questions]
     floors = Floors()
     store = folder / f"{layout.key}-{layout.size}.db"
     filled = store.exists()
@@ -141,7 +144,8 @@ def chosen(options: argparse.Namespace) -> "list[Layout]":
 
 
 async def run(options: argparse.Namespace, folder: Path) -> "list[Figures]":
-    return [await measured(layout, folder, options.questions) for layout in chosen(options)]
+    layouts = enumerate(chosen(options))
+    return [await measured(layout, folder, options.questions, offset) for offset, layout in layouts]
 
 
 def main() -> int:
