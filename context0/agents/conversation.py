@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from context0.agents.base import Turn
 from context0.context.assemble import assemble
@@ -9,6 +10,9 @@ from context0.context.built import BuiltContext, History, MemorySection
 from context0.llm.protocol import LLM, Chunk, Prompt
 from context0.memory.results import FoundMemory
 from context0.privacy.masking import mask_text
+
+_LOOKED_UP: Final = ("memory_retrieval", "retrieval", "history")
+"""What failures begin with that leave something remembered out of the prompt."""
 
 
 class Conversation:
@@ -34,7 +38,10 @@ class Conversation:
         memories = () if turn.found is None else turn.found.items
         if turn.mode == "redact":
             memories, built = _masked_memories(memories), _masked(built)
-        prompt = assemble(turn.text, tier=turn.tier, asked_at=turn.asked_at, built=built, memories=memories)
+        missing = [part for part in turn.failures if part.startswith(_LOOKED_UP)]
+        prompt = assemble(
+            turn.text, tier=turn.tier, asked_at=turn.asked_at, built=built, memories=memories, missing=missing
+        )
         return replace(prompt, max_tokens=self._max_tokens)
 
     def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:

@@ -5,7 +5,7 @@ and so that what comes before it is the same text as in the turn before, which p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,9 @@ from context0.context.tiers import Tier
 from context0.context.tokens import MESSAGE_TOKENS, count_tokens, cut_end, cut_middle
 from context0.llm.protocol import Prompt, PromptMessage, Source
 from context0.memory.results import FoundMemory
+from context0.memory.rules.fact_questions import fact_key, facts_asked, keys_of
+from context0.memory.rules.facts import extract_facts
+from context0.memory.rules.supersede import edge_of
 from stores.records import Memory, Message
 
 SYSTEM: Final = (
@@ -29,6 +32,7 @@ _MEMORIES: Final = "Remembered, best match first:"
 _SUMMARY: Final = "Earlier in this conversation:"
 _PREFERENCES: Final = "Preferences of the user:"
 _PROJECT: Final = "About the project:"
+_MISSING: Final = "Not everything that is remembered could be looked up just now: say so where it matters."
 _LAST_MESSAGES: Final = 2
 _AROUND_MESSAGE: Final = MESSAGE_TOKENS + 2
 """Beside a message's own tokens: its role, and the empty line where it is joined with the one before."""
@@ -65,10 +69,12 @@ def assemble(
     asked_at: datetime,
     built: BuiltContext | None = None,
     memories: Sequence[FoundMemory] = (),
+    missing: Sequence[str] = (),
 ) -> Prompt:
     """Return the prompt for `question`. Pure; 0.1 ms for a light turn, 0.7 ms for a full one.
 
     memories: best first; the tier's first ones are used, numbered from [1] in the text and in `sources`.
+    missing: what could not be looked up, which the model is told, so that it does not take it for nothing.
     When there is too little room, older messages go first, then the project's facts, preferences, the summary, the
     memories of the lowest scores, and the last two messages; a message that is too long loses its middle.
     """
@@ -80,6 +86,8 @@ def assemble(
     messages = messages[len(messages) - min(len(messages), tier.history_messages) :]
     longest = int(total * _MESSAGE_SHARE)
     shown = _place_messages(room, messages[-_LAST_MESSAGES:], longest)
+    if missing:
+        _place_section(room, _MISSING, ())
     _place_memories(room, memories[: tier.memories if not tier.recalls else len(memories)], tier)
     if built is not None:
         _place_built(room, built, tier)
@@ -88,7 +96,8 @@ def assemble(
     return Prompt(
         messages=_messages(room, question, asked_at),
         question=question,
-        sources=tuple(room.sources),
+        sources=_answering(question, asked_at, room.sources),
+        missing=tuple(missing),
     )
 
 
@@ -161,7 +170,7 @@ def _cut_to(lines: Sequence[str], tokens: int) -> list[str]:
 
 
 def _place_section(room: _Room, heading: str, lines: Sequence[str]) -> None:
-    if lines and room.take("\n".join((heading, *lines))):
+    if (lines or heading == _MISSING) and room.take("\n".join((heading, *lines))):
         room.sections.append("\n".join((heading, *lines)))
 
 
@@ -187,6 +196,20 @@ def _messages(room: _Room, question: str, asked_at: datetime) -> tuple[PromptMes
             for role, texts in joined
         ),
     )
+
+
+def _answering(question: str, asked_at: datetime, sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Mark the sources that state what the question asks for, where it asks for a fact that rules can read."""
+    asked = {fact_key(*fact) for fact in facts_asked(question)}
+    if not asked:
+        return tuple(sources)
+    return tuple(replace(source, answers=bool(asked.intersection(_stated(source, asked_at)))) for source in sources)
+
+
+def _stated(source: Source, asked_at: datetime) -> list[str]:
+    said_at = source.said_at or asked_at
+    facts = extract_facts(source.content, speaker=None, reference=said_at)
+    return keys_of(edge_of(fact, created_at=said_at) for fact in facts)
 
 
 def _source(found: FoundMemory) -> Source:

@@ -21,6 +21,8 @@ _WORDS_A_PIECE: Final = 4
 
 _NOTHING: Final = "Your memories hold nothing on that, and without a language model I can only quote them."
 _FROM: Final = "From your memories: "
+_UNREADABLE: Final = "I cannot look into your memories right now, so I cannot tell. Please ask again."
+_IN_PART: Final = " (Not all of your memories could be looked at just now.)"
 _NEAREST: Final = "I find nothing in your memories that surely answers this. The nearest: "
 _RELATED: Final = " Your memories hold on this: "
 _REPLIES: Final = {
@@ -78,10 +80,11 @@ def reply_to(prompt: Prompt) -> tuple[str, Sequence[Quote]]:
 def _answer(question: str, prompt: Prompt) -> tuple[str, Sequence[Quote]]:
     quotes = answers_to(question, prompt.sources)
     if not quotes:
-        return _NOTHING, ()
+        return _UNREADABLE if prompt.missing else _NOTHING, ()
+    rest = _IN_PART if prompt.missing else ""
     if not surely_answers(quotes, question):
-        return _NEAREST + _quoted(quotes[0]), quotes[:1]
-    return _FROM + " ".join(map(_quoted, quotes)), quotes
+        return _NEAREST + _quoted(quotes[0]) + rest, quotes[:1]
+    return _FROM + " ".join(map(_quoted, quotes)) + rest, quotes
 
 
 def _quoted(quote: Quote) -> str:

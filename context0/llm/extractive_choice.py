@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WEIGHT_OF_WORDS: Final = 1.0
 _WEIGHT_OF_SEARCH: Final = 0.6
+_WEIGHT_OF_FACT: Final = 2.0
 _WEIGHT_OF_SORT: Final = 0.25
 _WEIGHT_OF_RECENCY: Final = 0.1
 _LESS_WHEN_SUPERSEDED: Final = 0.5
@@ -66,8 +67,10 @@ def answers_to(question: str, sources: Sequence[Source]) -> list[Quote]:
 
 
 def surely_answers(quotes: Sequence[Quote], question: str) -> bool:
-    """Tell whether the best quote has enough of the question's own words to be more than the nearest there is."""
-    return bool(quotes) and (quotes[0].words >= _SURE_WORDS or not asked_for(question))
+    """Tell whether the best quote is more than the nearest: it states what is asked for, or has the question's words."""
+    if not quotes:
+        return False
+    return quotes[0].source.answers or quotes[0].words >= _SURE_WORDS or not asked_for(question)
 
 
 def related_to(statement: str, sources: Sequence[Source]) -> Quote | None:
@@ -94,6 +97,7 @@ def _ranked(message: str, sources: Sequence[Source], wanted: Wanted) -> list[Quo
         share = sum(rarity[word] for word in subjects & words) / (sum(rarity.values()) or 1.0)
         score = _WEIGHT_OF_WORDS * share + _WEIGHT_OF_SEARCH * search[number - 1]
         score += _WEIGHT_OF_RECENCY * recency[number - 1] + _WEIGHT_OF_SORT * offers(sentence, wanted)
+        score += _WEIGHT_OF_FACT * source.answers
         if source.invalid_at is not None and not asks_about_the_past(message):
             score *= _LESS_WHEN_SUPERSEDED
         if number not in best or score > best[number].score:

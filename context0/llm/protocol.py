@@ -23,7 +23,8 @@ class PromptMessage:
 class Source:
     """A memory that stands in the prompt, for answers that cite it. score: as the search gave it.
 
-    invalid_at: since when it no longer holds, for what was superseded.
+    invalid_at: since when it no longer holds, for what was superseded. answers: rules read that it states what the
+    question asks for.
     """
 
     memory_id: str
@@ -32,15 +33,20 @@ class Source:
     speaker: str | None = None
     said_at: datetime | None = None
     invalid_at: datetime | None = None
+    answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What a model is asked. messages: the whole of it, for models. question, sources: the same for `extractive`."""
+    """What a model is asked. messages: the whole of it, for models. question, sources: the same for `extractive`.
+
+    missing: what could not be looked up, by stable names: then an empty memory means nothing.
+    """
 
     messages: tuple[PromptMessage, ...]
     question: str = ""
     sources: tuple[Source, ...] = ()
+    missing: tuple[str, ...] = ()
     max_tokens: int = 1_024
     temperature: float | None = None
 

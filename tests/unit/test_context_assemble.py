@@ -166,3 +166,16 @@ def test_a_prompt_stays_flat_over_a_thousand_turns(tier: object) -> None:
 def _with(session: Session, **changes: object) -> Session:
     fields = {name: getattr(session, name) for name in Session.__dataclass_fields__}
     return Session(**fields | changes)
+
+
+def test_the_source_that_states_what_is_asked_for_is_marked() -> None:
+    memories = found(memory(1, "I like rain."), memory(2, "I moved to Berlin in June."))
+    prompt = assemble("Where do I live?", tier=STANDARD, asked_at=NOW, memories=memories)
+    assert [source.answers for source in prompt.sources] == [False, True]
+    assert not any(source.answers for source in assemble("Hm?", tier=STANDARD, asked_at=NOW, memories=memories).sources)
+
+
+def test_a_prompt_says_what_could_not_be_looked_up() -> None:
+    prompt = assemble("Where do I live?", tier=STANDARD, asked_at=NOW, missing=["memory_retrieval"])
+    assert prompt.missing == ("memory_retrieval",)
+    assert "could be looked up" in ending(prompt)

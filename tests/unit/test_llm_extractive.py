@@ -167,3 +167,20 @@ def test_every_quote_is_of_its_source_and_every_citation_stands_in_the_text(ques
 def test_the_same_prompt_has_the_same_answer(sources):
     prompt = Prompt(messages=(), question="where do I live?", sources=tuple(sources))
     assert reply_to(prompt) == reply_to(prompt)
+
+
+def test_a_memory_that_could_not_be_looked_up_is_not_taken_for_an_empty_one():
+    asked = Prompt(messages=(), question="Where do I live?", missing=("memory_retrieval",))
+    assert "right now" in reply_to(asked)[0]
+    assert "hold nothing" not in reply_to(asked)[0]
+    known = Source(memory_id="m1", content="I live in Munich.", score=1.0)
+    in_part, _ = reply_to(Prompt(messages=(), question="Where do I live?", sources=(known,), missing=("history",)))
+    assert "Munich" in in_part
+    assert "Not all of your memories" in in_part
+
+
+def test_what_states_the_fact_answers_without_a_common_word():
+    moved = Source(memory_id="m1", content="I moved to Berlin, which is quite stressful.", score=0.2, answers=True)
+    near = Source(memory_id="m2", content="I live for jazz.", score=1.0)
+    text, (quote, *_) = reply_to(Prompt(messages=(), question="Where do I live?", sources=(near, moved)))
+    assert (quote.source.memory_id, text.startswith("From your memories")) == ("m1", True)
