@@ -123,6 +123,48 @@ class Settings(BaseSettings):
         default=False, description="Keep searches for an hour so that they can be judged, and use learned weights."
     )
 
+    host: str = Field(default="127.0.0.1", description="The address that the service listens on.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="The port of the service; 0: any free one.")
+    jwt_secret: SecretStr = Field(
+        default=SecretStr(""), description="Takes tokens signed with HS256 by this secret of at least 32 bytes."
+    )
+    jwt_jwks_url: str = Field(
+        default="", description="Takes tokens signed with RS256 by a key found here: https://… or file:///path.json."
+    )
+    jwt_issuer: str = Field(default="", description="The `iss` that a token must have; empty: any.")
+    jwt_audience: str = Field(
+        default="", description="The `aud` that a token must have; needed with jwt_jwks_url, else empty: none."
+    )
+    jwt_leeway_s: int = Field(default=30, ge=0, le=60, description="How far the clocks of token makers may differ.")
+    key_cache_s: float = Field(
+        default=5.0, ge=0, le=300, description="How long a revoked API key may still be taken by a running service."
+    )
+    max_body_bytes: int = Field(default=4 << 20, ge=1_024, le=1 << 30, description="The largest request.")
+    receive_deadline_s: float = Field(
+        default=10.0, gt=0, le=600, description="How long a request may take to arrive, head and body each."
+    )
+    send_deadline_s: float = Field(
+        default=30.0, gt=0, le=3600, description="How long a reader may take nothing of a stream before it is closed."
+    )
+    sse_ping_s: float = Field(default=15.0, gt=0, le=600, description="A silent stream gets a comment this often.")
+    turn_log_s: float = Field(
+        default=300.0, ge=0, le=86_400, description="How long a finished streamed turn can be read again."
+    )
+    turn_log_max_turns: int = Field(default=10_000, ge=1, description="So many streamed turns can be read again.")
+    max_requests: int = Field(
+        default=4_096, ge=1, description="Requests and streams at the same time; more get 503 at once."
+    )
+    owner_max_requests: int = Field(
+        default=1_024, ge=1, description="Requests and streams of one user at the same time; more get 429."
+    )
+    owner_rate_per_s: float = Field(
+        default=1_000.0, gt=0, description="Requests a second that one user may send on average; more get 429."
+    )
+    owner_rate_burst: int = Field(default=2_000, ge=1, description="Requests that one user may send at once.")
+    shutdown_grace_s: float = Field(
+        default=10.0, ge=1, le=600, description="The service ends at most this long after SIGTERM or Ctrl-C."
+    )
+
     @cached_property
     def resolved_store_url(self) -> str:
         """`store_url`, or the default file in `data_dir`."""

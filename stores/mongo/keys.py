@@ -10,7 +10,6 @@ from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.queries import Query
 from stores.mongo.reading import find
 
-
 _WHOLE: Final[Row] = dict.fromkeys(("source_user_id", "digest", "name", "created_at", "revoked_at"), 1)
 
 

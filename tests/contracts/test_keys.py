@@ -8,7 +8,6 @@ import pytest
 
 from stores.errors import Conflict
 from stores.key_protocol import ApiKey, KeyStore
-from tests.contracts.backends import Backend
 from tests.contracts.builders import NOW, PAST
 from tests.contracts.key_bench import KEY_BACKENDS
 
@@ -19,8 +18,7 @@ BENS = replace(FIRST, id="abc", owner="ben")
 
 @pytest.fixture(params=KEY_BACKENDS.values(), ids=KEY_BACKENDS.keys())
 async def keys(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyStore]:
-    backend: Backend[KeyStore] = request.param
-    async with backend.open(tmp_path) as opened:
+    async with request.param.open(tmp_path) as opened:
         for key in (FIRST, SECOND, BENS):
             await opened.put(key)
         yield opened

@@ -1,28 +1,28 @@
-"""What a chat answers with: the events of a turn, and the whole reply. One vocabulary for chat, API and SDK."""
+"""What a chat is asked, and answers with: the events of a turn, and the whole reply."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from context0.wire.base import Body, Record, Time
 
 ReplyState = Literal["complete", "partial", "fallback"]
 """partial: the answer was cut off. fallback: another than the configured model answered, and says so."""
 Ruling = Literal["keep_new", "keep_both", "undo"]
+Mode = Literal["normal", "read_only", "off_record", "redact"]
+"""See context0/privacy/modes.py: which one holds, and what each allows."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Usage(_Record):
+class Usage(Record):
     """Tokens as the provider counted them; 0 where it did not tell."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
 
-class UsedMemory(_Record):
+class UsedMemory(Record):
     """A memory that the answer was given. arms: its score in each search arm that found it."""
 
     id: str
@@ -30,7 +30,7 @@ class UsedMemory(_Record):
     arms: Mapping[str, float] = {}
 
 
-class SessionEvent(_Record):
+class SessionEvent(Record):
     """The first event. session_id: None where nothing of the turn is kept. turn_id: names the turn in logs."""
 
     type: Literal["session"] = "session"
@@ -39,14 +39,14 @@ class SessionEvent(_Record):
     title: str = ""
 
 
-class PrivacyEvent(_Record):
+class PrivacyEvent(Record):
     """What the privacy rules found and did: counts by kind, categories, and what the turn may do. Never the text."""
 
     type: Literal["privacy"] = "privacy"
     report: Mapping[str, object]
 
 
-class MemoriesEvent(_Record):
+class MemoriesEvent(Record):
     """The memories that the answer was given, best first. degraded: the search arms that could not answer."""
 
     type: Literal["memories"] = "memories"
@@ -54,14 +54,14 @@ class MemoriesEvent(_Record):
     degraded: tuple[str, ...] = ()
 
 
-class TokenEvent(_Record):
+class TokenEvent(Record):
     """A piece of the answer; all of them together are its text."""
 
     type: Literal["token"] = "token"
     text: str
 
 
-class Reply(_Record):
+class Reply(Record):
     """A whole turn.
 
     memories_used: ids of the memories that the answer was given, best first; cited: those it names.
@@ -95,7 +95,7 @@ class DoneEvent(Reply):
     type: Literal["done"] = "done"
 
 
-class MemoryWrittenEvent(_Record):
+class MemoryWrittenEvent(Record):
     """What was remembered of the turn, after the answer. decisions: ids of contradictions that wait for the user."""
 
     type: Literal["memory_written"] = "memory_written"
@@ -103,7 +103,14 @@ class MemoryWrittenEvent(_Record):
     decisions: tuple[str, ...] = ()
 
 
-class ErrorEvent(_Record):
+class ShutdownEvent(Record):
+    """The service stops: what the turn has said so far is kept as partial. Only over HTTP; ask again elsewhere."""
+
+    type: Literal["shutdown"] = "shutdown"
+    message: str = "the service is stopping; what was said so far is kept, ask again in a moment"
+
+
+class ErrorEvent(Record):
     """The turn failed, or the answer was cut off: then `done` follows with the state "partial"."""
 
     type: Literal["error"] = "error"
@@ -117,11 +124,40 @@ ChatEvent = Annotated[
 ]
 
 
+StreamEvent = Annotated[
+    SessionEvent
+    | PrivacyEvent
+    | MemoriesEvent
+    | TokenEvent
+    | DoneEvent
+    | MemoryWrittenEvent
+    | ErrorEvent
+    | ShutdownEvent,
+    Field(discriminator="type"),
+]
+"""What a stream over HTTP holds: the events of a turn, and that the service stops."""
+
+
 class ChatReply(Reply):
     """What `ChatService.send` returns."""
 
 
-class ChatDecision(_Record):
+class ChatRequest(Body):
+    """One turn. stream: answer with events. resumable: let the turn go on when the connection breaks.
+
+    mode: None is the session's, or else the user's, or else normal. reference_time: what "yesterday" counts from.
+    """
+
+    message: str = Field(min_length=1, max_length=32_000, examples=["Which city do I live in?"])
+    session_id: str | None = Field(default=None, min_length=1, max_length=256)
+    mode: Mode | None = None
+    project: str | None = Field(default=None, min_length=1, max_length=256)
+    reference_time: Time | None = None
+    stream: bool = False
+    resumable: bool = False
+
+
+class ChatDecision(Record):
     """Two memories contradict each other, and rules cannot tell which is true: the newer one holds until it is decided.
 
     new, old: their texts; None for one that is gone.
