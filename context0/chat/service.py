@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -131,7 +131,9 @@ class ChatService(Conversations):
         self._keep(self._afterwards(answered, live, _nowhere, remembered))
         return ChatReply(**_reply(answered, await asyncio.shield(remembered)))
 
-    async def stream(self, message: str, *, user_id: str, **options: Unpack[TurnOptions]) -> AsyncIterator[ChatEvent]:
+    async def stream(
+        self, message: str, *, user_id: str, **options: Unpack[TurnOptions]
+    ) -> AsyncGenerator[ChatEvent, None]:
         """Yield the events of a turn: session, privacy, memories, token…, done, then memory_written if there is any.
 
         Closing the iterator before `done` ends the turn: the model's call is closed, and what it said is kept, marked

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,9 +24,10 @@ class EventFormatter(logging.Formatter):
 
 
 @contextmanager
-def logs_to_stderr(*, verbose: bool) -> Iterator[None]:
-    """Log warnings to stderr while the block runs, with `verbose` everything of our own too."""
+def logs_to_stderr(*, verbose: bool, without: Collection[str] = ()) -> Iterator[None]:
+    """Log warnings to stderr while the block runs, with `verbose` all of our own. without: events to leave out."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(lambda record: record.msg not in without)
     handler.setFormatter(EventFormatter())
     levels = {name: logging.getLogger(name).level for name in OURS}
     logging.getLogger().addHandler(handler)
@@ -42,8 +43,8 @@ def logs_to_stderr(*, verbose: bool) -> Iterator[None]:
             sys.modules["structlog"].reset_defaults()
 
 
-def keep_structlog_off_stdout() -> None:
-    """Send structlog to stderr if anything loaded can use it: to be called when the providers are imported.
+def keep_structlog_off_stdout(*, level: int = logging.WARNING) -> None:
+    """Send structlog, from `level` on, to stderr if anything loaded can use it: to be called when the providers are imported.
 
     stamina reports each retry through it, with the arguments of the call, and unconfigured it prints to stdout. Loading
     structlog costs 70 ms, so the commands that need no network do without.
@@ -54,7 +55,7 @@ def keep_structlog_off_stdout() -> None:
 
     structlog.configure(
         processors=[structlog.processors.add_log_level, _told],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 
