@@ -17,6 +17,7 @@ from context0.wire import Ruling
 
 LISTED: Final = 20
 YES: Final = "yes"
+_WIDTH: Final = 50
 
 Ask = Callable[[str], str]
 """Asks the person for a line. Raises EOFError, KeyboardInterrupt."""
@@ -45,8 +46,8 @@ def run_command(talk: Talk, line: str, *, ask: Ask) -> bool:
 
 def _help(_talk: Talk, _argument: str, _ask: Ask) -> None:
     for name, command in COMMANDS.items():
-        typer.echo(f"{f'/{name} {command.usage}':<44} {command.told}")
-    typer.echo(f"{'/quit':<44} end, as Ctrl-D does")
+        typer.echo(f"{f'/{name} {command.usage}':<{_WIDTH}} {command.told}")
+    typer.echo(f"{'/quit':<{_WIDTH}} end, as Ctrl-D does")
     typer.echo("Ctrl-C stops an answer. A message that begins with / is written with //.")
 
 

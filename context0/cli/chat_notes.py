@@ -7,6 +7,7 @@ from typing import Final
 from context0.wire import DoneEvent, UsedMemory
 
 _CITED: Final = re.compile(r"\[(\d{1,3})\]")
+_HINT: Final = "; the mode redact masks such things"
 _OF_MODES: Final = {
     "read_only": "read only: nothing of this is kept or remembered",
     "off_record": "off the record: nothing was looked up, nothing of this is kept",
@@ -38,7 +39,7 @@ def privacy_notes(report: Mapping[str, object]) -> Iterator[str]:
     if kinds and report.get("masked"):
         yield f"privacy: masked {kinds} before anything was kept or sent"
     elif kinds:
-        yield f"privacy: {kinds} in this message; /mode redact masks such things"
+        yield f"privacy: {kinds} in this message{_HINT if report.get('stores_messages') else ''}"
     categories = report.get("categories")
     if isinstance(categories, Sequence) and categories:
         yield f"privacy: sensitive, {', '.join(map(str, categories))}"

@@ -1,8 +1,10 @@
 """One person's talk with the chat: its session and mode, the turn under way, and what the last one left behind."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from context0.chat.service import ChatService
 from context0.cli.loop_thread import LoopThread, Running
@@ -25,6 +27,9 @@ from context0.wire import (
 from stores.errors import StoreError
 from stores.records import Memory
 
+_MOMENT_S: Final = 0.1
+"""How long the next prompt may wait for what the last turn tells yet: a person does not notice it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TalkStart:
@@ -40,6 +45,15 @@ class TalkStart:
         check_name_or_none("session", self.session_id)
         if self.mode is not None:
             check_mode(self.mode)
+
+
+@dataclass(slots=True)
+class _Afterwards:
+    """What a turn tells after `done`. came: not shown yet. written: ids of what it has remembered so far."""
+
+    running: Running[None]
+    came: deque[ChatEvent]
+    written: tuple[str, ...] = ()
 
 
 class Talk:
@@ -59,7 +73,7 @@ class Talk:
         self.privacy: Mapping[str, object] = {}
         self.used: tuple[UsedMemory, ...] = ()
         self.written: tuple[str, ...] = ()
-        self._afterwards: list[Running[list[ChatEvent]]] = []
+        self._afterwards: list[_Afterwards] = []
 
     @property
     def mode_in_force(self) -> str:
@@ -81,7 +95,7 @@ class Talk:
                 self._take(event)
                 if isinstance(event, DoneEvent):
                     is_over = True
-                    self._afterwards.append(self.loop.start(_rest(stream)))
+                    self._afterwards.append(self._follow(stream))
                 yield event
         except (Context0Error, StoreError) as refused:
             yield ErrorEvent(code=refused.code, message=str(refused))
@@ -90,14 +104,21 @@ class Talk:
                 self.loop.run(stream.aclose())
 
     def late(self, *, wait: bool = False) -> Iterator[ChatEvent]:
-        """Yield what earlier turns told after `done`, as far as it has come; with `wait`, all of it."""
-        for running in self._afterwards[:]:
-            if wait or running.is_done:
-                events = running.result()
-                self._afterwards.remove(running)
-                told = [event.memories for event in events if isinstance(event, MemoryWrittenEvent)]
-                self.written = tuple(memory_id for ids in told for memory_id in ids) or self.written
-                yield from events
+        """Yield what earlier turns told after `done`, as far as it has come; with `wait`, all of it.
+
+        What rules remember comes within milliseconds, so that much is waited for in any case.
+        """
+        for turn in self._afterwards[:]:
+            if wait:
+                turn.running.result()
+            if turn.running.ends_within(_MOMENT_S):
+                self._afterwards.remove(turn)
+            while turn.came:
+                event = turn.came.popleft()
+                if isinstance(event, MemoryWrittenEvent):
+                    turn.written += event.memories
+                    self.written = turn.written
+                yield event
 
     def last_events(self) -> Iterator[ChatEvent]:
         """Give the work in the background its time, close the chat, and yield what it told."""
@@ -112,6 +133,10 @@ class Talk:
     def memories(self, ids: Collection[str]) -> Sequence[Memory]:
         """Return those that are still there, in this order. Raises StoreError."""
         return self.loop.run(self.engine.get_many(ids, user_id=self.user_id)) if ids else ()
+
+    def _follow(self, stream: AsyncGenerator[ChatEvent, None]) -> "_Afterwards":
+        came: deque[ChatEvent] = deque()
+        return _Afterwards(self.loop.start(_rest(stream, came)), came)
 
     def _take(self, event: ChatEvent) -> None:
         match event:
@@ -144,5 +169,6 @@ async def _next(stream: AsyncGenerator[ChatEvent, None]) -> ChatEvent | None:
     return await anext(stream, None)
 
 
-async def _rest(stream: AsyncGenerator[ChatEvent, None]) -> list[ChatEvent]:
-    return [event async for event in stream]
+async def _rest(stream: AsyncGenerator[ChatEvent, None], came: deque[ChatEvent]) -> None:
+    async for event in stream:
+        came.append(event)

@@ -44,10 +44,10 @@ def logs_to_stderr(*, verbose: bool, without: Collection[str] = ()) -> Iterator[
 
 
 def keep_structlog_off_stdout(*, level: int = logging.WARNING) -> None:
-    """Send structlog, from `level` on, to stderr if anything loaded can use it: to be called when the providers are imported.
+    """Send structlog to stderr if anything loaded can use it: to be called when the providers are imported.
 
     stamina reports each retry through it, with the arguments of the call, and unconfigured it prints to stdout. Loading
-    structlog costs 70 ms, so the commands that need no network do without.
+    structlog costs 70 ms, so the commands that need no network do without. level: from which on it is shown.
     """
     if not sys.modules.keys() & {"structlog", "stamina"}:
         return

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -20,9 +20,9 @@ class Running(Generic[T]):
         self._ended: Future[T] = Future()
         loop.call_soon_threadsafe(self._begin, work)
 
-    @property
-    def is_done(self) -> bool:
-        return self._ended.done()
+    def ends_within(self, timeout_s: float) -> bool:
+        """Wait for the end, so long at most, and tell whether it has come."""
+        return bool(wait((self._ended,), timeout_s).done)
 
     def result(self) -> T:
         """Wait for the end, and return or raise what the work did. Ctrl-C ends the waiting, not the work."""
