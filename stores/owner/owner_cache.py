@@ -12,6 +12,8 @@ from stores.records import IndexRow, MemoryId, Scope, Validity
 
 _OVERLAP: Final = timedelta(seconds=5)
 """How far the clocks of two processes may lie apart without a change being missed."""
+_LATE_S: Final = 60.0
+"""How long after its time a change may be written without being missed by who has read nothing new for so long."""
 
 
 class Followed(Protocol):
@@ -50,14 +52,17 @@ class OwnerCache(Generic[I]):
         max_bytes: int,
         staleness_s: float = 1.0,
         vectors: bool = True,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
         self._new_index = new_index
         self._max_bytes = max_bytes
         self._staleness_s = staleness_s
         self._vectors = vectors
+        self._timer = timer
         self._held: OrderedDict[Scope, I] = OrderedDict()
         self._read_at: dict[Scope, float] = {}
+        self._quiet_since: dict[Scope, tuple[int, float]] = {}
         self._loading: dict[Scope, asyncio.Task[I]] = {}
         self._late: dict[Scope, list[IndexRow]] = {}
         self._late_gone: dict[Scope, set[MemoryId]] = {}
@@ -80,7 +85,7 @@ class OwnerCache(Generic[I]):
         if index is None or index.worn:
             return await self._shared(scope, self._load)
         self._held.move_to_end(scope)
-        if time.monotonic() - self._read_at[scope] > self._staleness_s:
+        if self._timer() - self._read_at[scope] > self._staleness_s:
             return await self._shared(scope, self._refresh)
         return index
 
@@ -118,6 +123,7 @@ class OwnerCache(Generic[I]):
         if scope in self._loading:
             self._dropped.add(scope)
         self._read_at.pop(scope, None)
+        self._quiet_since.pop(scope, None)
         self._held.pop(scope, None)
         size = self._sizes.pop(scope, 0)
         self._total -= size
@@ -141,7 +147,7 @@ class OwnerCache(Generic[I]):
 
     async def _run(self, scope: Scope, work: Callable[[Scope], Awaitable[I]]) -> I:
         try:
-            started = time.monotonic()
+            started = self._timer()
             index = await work(scope)
             while scope in self._dropped:  # erased meanwhile: what was read may be gone
                 self._dropped.discard(scope)
@@ -152,6 +158,8 @@ class OwnerCache(Generic[I]):
             self._held[scope] = index
             self._held.move_to_end(scope)
             self._read_at[scope] = started
+            if self._quiet_since.get(scope, (-1,))[0] != index.changed_ms:
+                self._quiet_since[scope] = index.changed_ms, started
             self._total += index.nbytes - self._sizes.get(scope, 0)
             self._sizes[scope] = index.nbytes
             self._make_room()
@@ -172,10 +180,20 @@ class OwnerCache(Generic[I]):
         index = self._held.get(scope)
         if index is None:
             return await self._load(scope)
-        since = datetime.fromtimestamp(index.changed_ms / 1000, UTC) - _OVERLAP if index.changed_ms else None
+        since = self._unread_from(scope, index.changed_ms) if index.changed_ms else None
         async for rows in self._documents.scan(scope=scope, since=since, vectors=self._vectors):
             index.apply(rows)
         return index
+
+    def _unread_from(self, scope: Scope, changed_ms: int) -> datetime:
+        """Return the moment since which there may be changes that were not read.
+
+        It moves on while nothing changes: else what was written by one large write would be read again and again.
+        """
+        known_ms, read_at = self._quiet_since.get(scope, (0, 0.0))
+        quiet_s = self._timer() - read_at if known_ms == changed_ms else 0.0
+        moved = timedelta(seconds=max(0.0, quiet_s - _LATE_S))
+        return datetime.fromtimestamp(changed_ms / 1000, UTC) - _OVERLAP + moved
 
     def _make_room(self) -> None:
         while len(self._held) > 1 and self._total > self._max_bytes:

@@ -34,6 +34,7 @@ class Documents(ReferenceDocuments):
     def __init__(self) -> None:
         super().__init__()
         self.scans: list[tuple[str, bool]] = []
+        self.rows_read = 0
         self.read, self.gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
         self.down = False
@@ -46,6 +47,7 @@ class Documents(ReferenceDocuments):
         if self.down:
             raise Unavailable("the store is down")
         for rows in batches:
+            self.rows_read += len(rows)
             yield rows
 
     async def stand_still(self) -> None:
@@ -175,6 +177,22 @@ async def test_a_refresh_reads_back_far_enough_for_clocks_that_differ(documents:
     await cache.get(ANNA)
     await put(documents, build_document(id=named(2), at=NOW - timedelta(seconds=4)))
     assert known(await cache.get(ANNA)) == {named(1), named(2)}
+
+
+async def test_what_was_read_is_not_read_for_ever_and_late_changes_are_found_for_a_minute(documents: Documents) -> None:
+    moment = [1_000.0]
+    await put(documents, *build_many(3, at=NOW))
+    cache = caching(documents, staleness_s=ALWAYS_STALE, timer=lambda: moment[0])
+    index = await cache.get(ANNA)
+    moment[0] += 59
+    await put(documents, build_document(id=named(8), at=NOW - timedelta(seconds=4)))
+    assert named(8) in known(await cache.get(ANNA))
+    moment[0] += 3_600
+    documents.rows_read = 0
+    await cache.get(ANNA)
+    assert documents.rows_read == 0, "what is known is not read again"
+    await put(documents, build_document(id=named(9), at=NOW + timedelta(seconds=3_600)))
+    assert known(await cache.get(ANNA)) == known(index) >= {named(8), named(9)}
 
 
 async def test_an_owner_whose_first_memory_comes_from_elsewhere_is_found(documents: Documents) -> None:
