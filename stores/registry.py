@@ -12,6 +12,7 @@ from stores.chat_protocol import ChatStore
 from stores.journal.chats import JournaledChats
 from stores.journal.options import JournalOptions
 from stores.key_protocol import KeyStore
+from stores.monitoring import CommandObserver
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 
 
@@ -26,6 +27,7 @@ class StoreOptions:
     vector_max_bytes: int = 1 << 30
     hnsw_from: int = 50_000
     staleness_s: float = 1.0
+    observer: CommandObserver | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

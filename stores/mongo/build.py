@@ -12,7 +12,11 @@ def build(url: str, options: StoreOptions) -> StoreSet:
     """Return the stores over one database, unopened."""
     database = MongoDatabase(
         url,
-        options=MongoOptions(timeout_s=options.mongodb_timeout_ms / 1000, slow_command_ms=options.slow_command_ms),
+        options=MongoOptions(
+            timeout_s=options.mongodb_timeout_ms / 1000,
+            slow_command_ms=options.slow_command_ms,
+            observer=options.observer,
+        ),
     )
     return StoreSet(
         documents=MongoDocuments(database),

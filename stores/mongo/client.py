@@ -19,7 +19,8 @@ from pymongo.monitoring import CommandListener
 
 from stores.errors import StoreError, Unavailable
 from stores.mongo.faults import translated
-from stores.mongo.monitoring import SlowCommandLog
+from stores.mongo.monitoring import CommandTimes, SlowCommandLog
+from stores.monitoring import CommandObserver
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -49,6 +50,7 @@ class MongoOptions:
 
     timeout_s: for one call, its retries and the selection of a server included (the driver then ignores
     server_selection_s, which bounds only the first contact). slow_command_ms: from here on a command is logged.
+    observer: is told of every command instead, under "mongodb", and sees to the slow ones.
     collection_prefix: goes before the names of the collections, so that several stores can share a database.
     """
 
@@ -61,6 +63,7 @@ class MongoOptions:
     slow_command_ms: float = 100.0
     collection_prefix: str = ""
     listeners: tuple[CommandListener, ...] = ()
+    observer: CommandObserver | None = None
 
 
 _DEFAULTS: Final = MongoOptions()
@@ -163,7 +166,8 @@ def _client(url: str, options: MongoOptions) -> AsyncMongoClient[Row]:
     }
     told = _told(url)
     chosen = {name: value for name, value in settings.items() if name.lower() not in told}
-    listeners = [SlowCommandLog(options.slow_command_ms), *options.listeners]
+    watcher = SlowCommandLog(options.slow_command_ms) if options.observer is None else CommandTimes(options.observer)
+    listeners = [watcher, *options.listeners]
     try:
         return AsyncMongoClient(url, event_listeners=listeners, w="majority", journal=True, **chosen)
     except (ConfigurationError, ValueError, TypeError):

@@ -1,22 +1,24 @@
-"""Listeners for the driver's commands: a log of the slow ones, and a count of all."""
+"""Listeners for the driver's commands: a log of the slow ones, the time of each, and a count of all."""
 
 import logging
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from stores.monitoring import CommandObserver
 
 log: Final = logging.getLogger(__name__)
 
 _MAX_RUNNING: Final = 10_000
 _HOUSEKEEPING: Final = frozenset({"endSessions", "killCursors"})
+CommandOutcome = Literal["succeeded", "failed"]
 
 
-class SlowCommandLog(CommandListener):
-    """Logs `mongo.slow_command` with command, collection, ms and outcome; never a filter, a document or a message."""
+class _Finishing(CommandListener):
+    """Knows at the end of a command what it was about."""
 
-    def __init__(self, threshold_ms: float) -> None:
-        self._threshold_us = threshold_ms * 1000
+    def __init__(self) -> None:
         self._collections: dict[int, str] = {}
 
     def started(self, event: CommandStartedEvent) -> None:
@@ -25,13 +27,27 @@ class SlowCommandLog(CommandListener):
         self._collections[event.request_id] = collection_of(event)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        self._finish(event, "succeeded")
+        self._finish(event, self._collections.pop(event.request_id, ""), "succeeded")
 
     def failed(self, event: CommandFailedEvent) -> None:
-        self._finish(event, "failed")
+        self._finish(event, self._collections.pop(event.request_id, ""), "failed")
 
-    def _finish(self, event: CommandSucceededEvent | CommandFailedEvent, outcome: str) -> None:
-        collection = self._collections.pop(event.request_id, "")
+    def _finish(
+        self, event: CommandSucceededEvent | CommandFailedEvent, collection: str, outcome: CommandOutcome
+    ) -> None:
+        raise NotImplementedError
+
+
+class SlowCommandLog(_Finishing):
+    """Logs `mongo.slow_command` with command, collection, ms and outcome; never a filter, a document or a message."""
+
+    def __init__(self, threshold_ms: float) -> None:
+        super().__init__()
+        self._threshold_us = threshold_ms * 1000
+
+    def _finish(
+        self, event: CommandSucceededEvent | CommandFailedEvent, collection: str, outcome: CommandOutcome
+    ) -> None:
         if event.duration_micros >= self._threshold_us:
             fields = {
                 "command": event.command_name,
@@ -40,6 +56,20 @@ class SlowCommandLog(CommandListener):
                 "outcome": outcome,
             }
             log.warning("mongo.slow_command", extra=fields)
+
+
+class CommandTimes(_Finishing):
+    """Tells an observer how long each command took on the wire, as "collection.command"."""
+
+    def __init__(self, observer: CommandObserver) -> None:
+        super().__init__()
+        self._observer = observer
+
+    def _finish(
+        self, event: CommandSucceededEvent | CommandFailedEvent, collection: str, outcome: CommandOutcome
+    ) -> None:
+        command = f"{collection}.{event.command_name}" if collection else event.command_name
+        self._observer("mongodb", command, event.duration_micros / 1000, failed=outcome == "failed")
 
 
 class CommandCounter(CommandListener):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import stamina
 
 from stores.errors import Incompatible, Unavailable
+from stores.monitoring import CommandObserver, observed
 from stores.pinecone.errors import is_transient, retry_after_s, translated
 from stores.pinecone.options import PineconeOptions
 
@@ -46,6 +47,7 @@ class PineconeConnection:
     reads: Lane
     writes: Lane
     closing: AsyncExitStack
+    observer: CommandObserver | None = None
 
     async def aclose(self) -> None:
         await self.closing.aclose()
@@ -57,6 +59,12 @@ class PineconeConnection:
 
     async def send_all(self, requests: Sequence[Request[T]], *, lane: Lane, doing: str) -> list[T]:
         """Return the answers to all of `requests`, in their order; the first failure stops the others."""
+        sent = self._sent(requests, lane, doing)
+        if self.observer is None:
+            return await sent
+        return await observed(sent, self.observer, "pinecone", doing.partition(" ")[0])
+
+    async def _sent(self, requests: Sequence[Request[T]], lane: Lane, doing: str) -> list[T]:
         async with _within(lane.timeout_s, doing) as ends_at, asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._in_lane(request, lane, ends_at)) for request in requests]
         return [task.result() for task in tasks]
@@ -111,6 +119,7 @@ async def connect(name: str, options: PineconeOptions) -> PineconeConnection:
             reads=Lane(timeout_s=options.query_timeout_s, slots=asyncio.Semaphore(options.max_concurrent_queries)),
             writes=Lane(timeout_s=options.write_timeout_s, slots=asyncio.Semaphore(options.max_concurrent_batches)),
             closing=stack.pop_all(),
+            observer=options.observer,
         )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from stores.monitoring import CommandObserver
+
 MAX_BATCH_RECORDS: Final = 1_000
 MAX_BATCH_BYTES: Final = 2_000_000
 """What Pinecone takes in one upsert: https://docs.pinecone.io/reference/api/database-limits/operation-limits."""
@@ -19,6 +21,7 @@ class PineconeOptions:
     max_batch_bytes: what one upsert may hold. Bodies come out at about 60 % of it, and the driver encodes them on the
     event loop at 4 ms per MB, so the default holds the loop for about a millisecond; 2,000,000 makes fewer requests.
     max_concurrent_batches, max_concurrent_queries: requests under way at once, of this store as a whole.
+    observer: is told of every call with its retries, under "pinecone".
     """
 
     api_key: str = field(default="", repr=False)
@@ -31,6 +34,7 @@ class PineconeOptions:
     max_batch_bytes: int = 512_000
     max_concurrent_batches: int = 4
     max_concurrent_queries: int = 16
+    observer: CommandObserver | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of its range."""

@@ -10,7 +10,7 @@ from stores.sqlite.keys import SqliteKeys
 
 def build(url: str, options: StoreOptions) -> StoreSet:
     """Return the stores over one file, unopened."""
-    database = SqliteDatabase(path_of(url), synchronous=options.sqlite_synchronous)
+    database = SqliteDatabase(path_of(url), synchronous=options.sqlite_synchronous, observer=options.observer)
     return StoreSet(
         documents=SqliteDocuments(database),
         graph=SqliteGraph(database),

@@ -13,6 +13,8 @@ import apsw
 import apsw.aio
 
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
+from stores.monitoring import CommandObserver, observed
+from stores.sqlite.commands import command_of
 from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
 T = TypeVar("T")
@@ -29,14 +31,21 @@ class SqliteDatabase:
     path: the file, created with its folder if missing, readable by its owner only.
     synchronous: FULL makes every acknowledged write survive a power cut, NORMAL only a crash of the process.
     readers: connections for reading; they see the last commit and never wait for the writer.
-    schema: which of our files it is.
+    schema: which of our files it is. observer: is told of every read and write, under "sqlite".
     Writes that are waiting together share one transaction and one fsync; each is whole or not there at all.
     """
 
     def __init__(
-        self, path: str | Path, *, synchronous: Synchronous = "FULL", readers: int = 2, schema: Schema = STORE
+        self,
+        path: str | Path,
+        *,
+        synchronous: Synchronous = "FULL",
+        readers: int = 2,
+        schema: Schema = STORE,
+        observer: CommandObserver | None = None,
     ) -> None:
         self.path = Path(path)
+        self._observer = observer
         self._schema = schema
         self.synchronous = synchronous
         self._reader_count = readers
@@ -78,6 +87,11 @@ class SqliteDatabase:
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a reader. One thread hop."""
+        if self._observer is None:
+            return await self._read(work)
+        return await observed(self._read(work), self._observer, "sqlite", command_of(work))
+
+    async def _read(self, work: Work[T]) -> T:
         if not self._readers:
             raise Unavailable(f"{self.path} is not open")
         connection = next(self._next_reader)
@@ -92,6 +106,11 @@ class SqliteDatabase:
 
         Atomic, but not repeatable by itself: a failure inside `work` undoes only that work.
         """
+        if self._observer is None:
+            return await self._write(work)
+        return await observed(self._write(work), self._observer, "sqlite", command_of(work))
+
+    async def _write(self, work: Work[T]) -> T:
         if self._writer is None:
             raise Unavailable(f"{self.path} is not open")
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
