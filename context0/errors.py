@@ -22,11 +22,13 @@ Context0Error
 Errors of the stores are a tree of their own: `stores.errors.StoreError`.
 """
 
+from typing import ClassVar
+
 
 class Context0Error(Exception):
     """The root. `code` is stable and meant for programs; the message says what to do next."""
 
-    code: str = "context0_error"
+    code: ClassVar[str] = "context0_error"
 
 
 class InvalidInput(Context0Error, ValueError):
