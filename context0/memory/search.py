@@ -328,8 +328,10 @@ class Searcher:
 
     async def _forget(self, scope: Scope, gone: Collection[MemoryId]) -> None:
         """Take what another process deleted out of the indexes in memory, so that it is met once only."""
+        if not gone:
+            return
         self._indexes.discard(scope, gone)
-        if gone and self._stores.vectors.derived:
+        if self._stores.vectors.derived:
             await self._stores.vectors.delete_many(gone, scope=scope)
 
 

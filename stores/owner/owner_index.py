@@ -130,6 +130,7 @@ class OwnerIndex:
         self.changed_ms = max((self.changed_ms, *(row.updated_ms for row in newest.values())))
         if not fresh:
             return
+        self._snapshot = None
         self.discard([MemoryId(row.id) for row in fresh])
         living = [row for row in fresh if row.live]
         if living:
@@ -149,9 +150,9 @@ class OwnerIndex:
                 self._snapshot = None
 
     def discard(self, ids: Collection[MemoryId]) -> None:
-        """Forget `ids`; unknown ones are fine."""
-        self._snapshot = None
+        """Forget `ids`; unknown ones are fine, and leave the snapshot as it is."""
         for row in self.points.remove(ids):
+            self._snapshot = None
             self._unlink(row)
             self._validity.pop(row, None)
         for memory_id in ids:

@@ -205,6 +205,18 @@ def test_unknown_deletions_and_ids_are_fine() -> None:
     assert index.rows_of([MemoryId("nobody")]).tolist() == []
 
 
+def test_what_changes_nothing_leaves_the_snapshot_with_all_that_was_made_of_it() -> None:
+    index = OwnerIndex()
+    index.apply([build_row(1)])
+    snapshot = index.snapshot()
+    index.discard([])
+    index.discard([MemoryId("nobody")])
+    index.apply([build_row(1)])
+    assert index.snapshot() is snapshot
+    index.apply([build_row(2)])
+    assert index.snapshot() is not snapshot
+
+
 def test_what_was_discarded_may_come_back() -> None:
     index = OwnerIndex()
     index.apply([build_row(1), build_row(2)])
