@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from context0.errors import ConfigurationError
 from context0.llm.options import LlmOptions
+from context0.observability.metrics import BREAKER_OPEN, LLM_RETRIES
+from context0.observability.recorder import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from context0.llm.breaker import BreakerState
     from context0.llm.protocol import LLM
+    from context0.observability.recorder import Recorder
 
 Provider = Literal["extractive", "openai", "scripted"]
 
 _SHARE_OF_AN_ATTEMPT: Final = 0.9
+_OPEN: Final[Mapping[BreakerState, float]] = {"closed": 0.0, "half_open": 0.5, "open": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,10 @@ PROVIDERS: Final[Mapping[Provider, ProviderEntry]] = {
 }
 
 
-def build_llm(provider: Provider, options: LlmOptions | None = None) -> LLM:
+def build_llm(provider: Provider, options: LlmOptions | None = None, recorder: Recorder = SILENT) -> LLM:
     """Return the provider behind its wrappers; `safe` says which. Opens nothing and imports no client.
+
+    recorder: is told of attempts, retries and the breaker; whole calls are for `measured.Measured`.
 
     Raises ConfigurationError for an unknown provider, or options that it cannot work with.
     """
@@ -49,12 +56,12 @@ def build_llm(provider: Provider, options: LlmOptions | None = None) -> LLM:
         return first
     fallback = options.fallback_model
     second = _provider(entry, replace(options, model=fallback)) if fallback and fallback != options.model else None
-    return safe(first, options, second=second)
+    return safe(first, options, second=second, recorder=recorder)
 
 
-def safe(first: LLM, options: LlmOptions, *, second: LLM | None = None) -> LLM:
+def safe(first: LLM, options: LlmOptions, *, second: LLM | None = None, recorder: Recorder = SILENT) -> LLM:
     """Return WithAnswerFromMemory(Deadlined(WithFallback(first, second))), each model being
-    Retried(Guarded(Deadlined(model))).
+    Retried(Guarded(MeasuredAttempts(Deadlined(model)))).
 
     The outer deadline is of a whole stream. A `complete` has nine tenths of it, shared by the models, for each
     attempt, so that the breaker learns of a server that hangs; timeouts are not tried again.
@@ -70,21 +77,29 @@ def safe(first: LLM, options: LlmOptions, *, second: LLM | None = None) -> LLM:
         between_tokens_s=options.between_tokens_s,
         complete_s=options.deadline_s * _SHARE_OF_AN_ATTEMPT / models,
     )
-    llm = _insistent(Deadlined(first, attempt), options)
+    llm = _insistent(Deadlined(first, attempt), options, recorder)
     if second is not None:
-        llm = WithFallback(llm, _insistent(Deadlined(second, attempt), options))
+        llm = WithFallback(llm, _insistent(Deadlined(second, attempt), options, recorder))
     whole = Deadlines(stream_s=options.deadline_s, complete_s=options.deadline_s)
     return WithAnswerFromMemory(Deadlined(llm, whole), ExtractiveLLM())
 
 
-def _insistent(llm: LLM, options: LlmOptions) -> LLM:
+def _insistent(llm: LLM, options: LlmOptions, recorder: Recorder) -> LLM:
     from context0.llm.breaker import CircuitBreaker
     from context0.llm.guarded import Guarded
+    from context0.llm.measured import MeasuredAttempts
     from context0.llm.retried import Retried, RetryRule
     from context0.llm.retry_budget import RetryBudget
 
     breaker = CircuitBreaker(failures=options.breaker_failures, open_s=options.breaker_open_s, clock=time.monotonic)
-    return Retried(Guarded(llm, breaker), RetryRule(attempts=options.attempts), RetryBudget(share=options.retry_share))
+    model = llm.name
+    recorder.watch_gauge(BREAKER_OPEN, lambda: _OPEN[breaker.state], model=model)
+    return Retried(
+        Guarded(MeasuredAttempts(llm, recorder), breaker),
+        RetryRule(attempts=options.attempts),
+        RetryBudget(share=options.retry_share),
+        on_retry=lambda: recorder.count(LLM_RETRIES, model=model),
+    )
 
 
 def _provider(entry: ProviderEntry, options: LlmOptions) -> LLM:

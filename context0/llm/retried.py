@@ -13,7 +13,7 @@ from context0.llm.protocol import Prompt, PromptMessage
 from context0.llm.wrapper import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from context0.llm.protocol import LLM, A, Chunk, Usage
     from context0.llm.retry_budget import RetryBudget
@@ -39,8 +39,12 @@ class Retried(Wrapper):
     A timeout is not tried again: who waits has waited long enough, and another model can answer.
     """
 
-    def __init__(self, llm: LLM, rule: RetryRule, budget: RetryBudget) -> None:
+    def __init__(
+        self, llm: LLM, rule: RetryRule, budget: RetryBudget, *, on_retry: Callable[[], None] | None = None
+    ) -> None:
+        """on_retry: is told of every attempt but the first."""
         super().__init__(llm)
+        self._on_retry = on_retry
         self._rule = rule
         self._budget = budget
 
@@ -60,7 +64,7 @@ class Retried(Wrapper):
         try:
             return await self._completed(prompt, schema)
         except LLMInvalid as error:
-            if not error.answer or not self._budget.withdraw():
+            if not error.answer or not self._withdraw():
                 raise
             return await self._llm.complete(_to_repair(prompt, error), schema=schema)
 
@@ -69,6 +73,12 @@ class Retried(Wrapper):
             with attempt:
                 answer = await self._llm.complete(prompt, schema=schema)
         return answer
+
+    def _withdraw(self) -> bool:
+        allowed = self._budget.withdraw()
+        if allowed and self._on_retry is not None:
+            self._on_retry()
+        return allowed
 
     def _attempts(self) -> AsyncIterator[stamina.Attempt]:
         self._budget.deposit()
@@ -80,7 +90,7 @@ class Retried(Wrapper):
             if not isinstance(error, LLMUnavailable) or not error.passing or made >= rule.attempts:
                 return False
             wait_s = error.retry_after_s
-            if (wait_s is not None and wait_s > rule.longest_wait_s) or not self._budget.withdraw():
+            if (wait_s is not None and wait_s > rule.longest_wait_s) or not self._withdraw():
                 return False
             return True if wait_s is None else wait_s
 
