@@ -172,6 +172,9 @@ async def test_a_scan_brings_what_an_index_is_made_of_in_order_of_arrival(docume
         embedding=unit_vector(1, 2),
         version=5,
         traits=6,
+        valid_from=PAST,
+        invalid_at=FUTURE,
+        superseded_by=named(7),
     )
     bare = build_document("bare", at=PAST + MILLISECOND)
     await put(documents, rich)
@@ -193,12 +196,15 @@ async def test_a_scan_brings_what_an_index_is_made_of_in_order_of_arrival(docume
         rich.entity_terms,
         VECTOR,
         6,
+        milliseconds(PAST),
+        milliseconds(FUTURE),
+        named(7),
     )
     assert second[:11] == (
         *(bare.memory.id, 1, True, milliseconds(PAST) + 1, milliseconds(PAST) + 1, None, None, None, 0, None),
         "semantic",
     )
-    assert second[11:] == (bare.terms, b"", None, 0)
+    assert second[11:] == (bare.terms, b"", None, 0, None, None, None)
 
 
 def milliseconds(moment: datetime) -> int:
