@@ -6,6 +6,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from context0.agents.base import Turn
+from context0.observability.recorder import CacheReading
 from context0.privacy.masking import masking
 from context0.privacy.modes import check_mode, report_for, unchecked_report
 from context0.privacy.phones import load_phone_tables
@@ -31,6 +32,7 @@ class PrivacyGuardian:
         """max_cached_findings: bound of what is remembered; a message counts as one more than its findings."""
         self._deadline_s = deadline_s
         self._scans: LRUCache[bytes, Scan] = LRUCache(max_cached_findings, getsizeof=_entries)
+        self._hits = self._misses = 0
 
     @property
     def name(self) -> str:
@@ -56,6 +58,10 @@ class PrivacyGuardian:
         text = await take_turns(masking(turn.text, scan))
         return turn.evolve(text=text, privacy=report_for(mode, scan, masked=True))
 
+    def reading(self) -> CacheReading:
+        """Return how often a message was known already; bytes are not counted."""
+        return CacheReading(hits=self._hits, misses=self._misses, entries=len(self._scans))
+
     def fallback(self, turn: Turn, reason: str) -> Turn:
         """Return the turn as one off the record: nothing is read for it and nothing is kept of it.
 
@@ -76,7 +82,10 @@ class PrivacyGuardian:
     async def _remembered(self, text: str) -> Scan:
         key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         scan = self._scans.get(key)
-        if scan is None:
+        if scan is not None:
+            self._hits += 1
+        else:
+            self._misses += 1
             scan = await take_turns(scanning(text))
             if _entries(scan) <= self._scans.maxsize:
                 self._scans[key] = scan

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from context0.embeddings.options import EmbedderOptions
 from context0.errors import ConfigurationError
+from context0.observability.recorder import CacheReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from context0.embeddings.cached import Cached
     from context0.embeddings.protocol import Embedder
+    from context0.observability.recorder import Recorder
 
 Provider = Literal["static", "openai", "sentence-transformers", "onnx"]
 
@@ -35,18 +38,26 @@ PROVIDERS: Final[Mapping[Provider, ProviderEntry]] = {
 }
 
 
-def build_embedder(provider: Provider, options: EmbedderOptions | None = None) -> Embedder:
-    """Return the provider behind its wrappers: Cached(Coalesced(Validated(provider))).
+def build_embedder(
+    provider: Provider, options: EmbedderOptions | None = None, recorder: Recorder | None = None
+) -> Embedder:
+    """Return the provider behind its wrappers: Cached(Coalesced(Measured(Validated(provider)))).
 
-    Only a remote one is coalesced; only an expensive one is cached, unless `cache_bytes` is 0. Opens nothing and
-    loads no model, but imports numpy (0.1 s, once per process).
+    Only with a recorder is it measured, only a remote one is coalesced; only an expensive one is cached, unless
+    `cache_bytes` is 0. Opens nothing and loads no model, but imports numpy (0.1 s, once per process).
     Raises ConfigurationError for an unknown provider, or options that it cannot work with.
     """
     entry = PROVIDERS.get(provider)
     if entry is None:
         raise ConfigurationError(f"unknown embedding_provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
     options = options or EmbedderOptions()
-    return _wrapped(_provider(entry.target, options), provider, entry, options)
+    from context0.embeddings.measured import Measured
+    from context0.embeddings.validated import Validated
+
+    embedder: Embedder = Validated(_provider(entry.target, options))
+    if recorder is not None:
+        embedder = Measured(embedder, recorder)
+    return _wrapped(embedder, provider, entry, options, recorder)
 
 
 def _provider(target: str, options: EmbedderOptions) -> Embedder:
@@ -55,13 +66,14 @@ def _provider(target: str, options: EmbedderOptions) -> Embedder:
     return embedder
 
 
-def _wrapped(embedder: Embedder, provider: Provider, entry: ProviderEntry, options: EmbedderOptions) -> Embedder:
+def _wrapped(
+    embedder: Embedder, provider: Provider, entry: ProviderEntry, options: EmbedderOptions, recorder: Recorder | None
+) -> Embedder:
     from context0.embeddings.cached import Cached
     from context0.embeddings.coalesced import Coalesced
     from context0.embeddings.keys import VectorSource
-    from context0.embeddings.validated import Validated
 
-    wrapped: Embedder = Validated(embedder)
+    wrapped = embedder
     if not embedder.local:
         wrapped = Coalesced(wrapped, window_ms=options.window_ms, max_batch_items=options.max_batch_items)
     if entry.cached and options.cache_bytes:
@@ -70,5 +82,15 @@ def _wrapped(embedder: Embedder, provider: Provider, entry: ProviderEntry, optio
             model=options.model or embedder.model,  # that of onnx reads files, and nothing is opened here
             dimension=options.dimensions or 0,
         )
-        wrapped = Cached(wrapped, source, max_bytes=options.cache_bytes, ttl=options.cache_ttl)
+        cached = Cached(wrapped, source, max_bytes=options.cache_bytes, ttl=options.cache_ttl)
+        if recorder is not None:
+            recorder.watch_cache("embeddings", lambda: _reading(cached))
+        return cached
     return wrapped
+
+
+def _reading(cached: Cached) -> CacheReading:
+    told = cached.statistics()
+    return CacheReading(
+        hits=told.hits, misses=told.misses, entries=told.entries, bytes=told.bytes, evictions=told.evictions
+    )

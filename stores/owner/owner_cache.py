@@ -70,6 +70,9 @@ class OwnerCache(Generic[I]):
         self._dropped: set[Scope] = set()
         self._sizes: dict[Scope, int] = {}
         self._total = 0
+        self.hits = 0
+        """Asks for an index that was loaded, whether it had to be refreshed or not."""
+        self.misses = 0
 
     @property
     def nbytes(self) -> int:
@@ -83,7 +86,9 @@ class OwnerCache(Generic[I]):
         """Return the owner's index, loaded and fresh: no round trip when it is. Raises Unavailable."""
         index = self._held.get(scope)
         if index is None or index.worn:
+            self.misses += 1
             return await self._shared(scope, self._load)
+        self.hits += 1
         self._held.move_to_end(scope)
         if self._timer() - self._read_at[scope] > self._staleness_s:
             return await self._shared(scope, self._refresh)
