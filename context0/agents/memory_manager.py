@@ -1,10 +1,12 @@
 """The agent that remembers, after the answer: decides how much, stores it, and asks where two memories contradict."""
 
 import asyncio
+import hashlib
 import logging
 import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -17,11 +19,12 @@ from context0.context.tokens import cut_middle
 from context0.errors import Context0Error
 from context0.llm.protocol import LLM, Prompt, PromptMessage
 from context0.memory.engine import MemoryEngine
-from context0.memory.inputs import MAX_NAME, MemoryInput
+from context0.memory.inputs import MemoryInput
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.facts import Extraction, decide_extraction, extract_facts
 from context0.memory.rules.relation_kinds import FAVOURITE
 from context0.memory.rules.terms import analyse_terms
+from stores.errors import StoreError
 from stores.records import Decision, DecisionId, Memory, MemoryId, MemoryType, Message, Provenance
 
 log = logging.getLogger(__name__)
@@ -79,16 +82,20 @@ class MemoryManager:
     async def remember(self, turn: Turn, message: Message | None = None) -> Remembered:
         """Store the message of a turn if it tells something. Raises StoreError, EmbeddingError.
 
-        message: as it was kept, for the provenance. Safe to repeat: the turn's id is the key.
+        message: as it was kept, for the provenance. Safe to repeat: the turn's id is the key. Contradictions that could
+        not be noted are named in `failures`.
         """
         extraction = _decision(turn)
         if extraction == "none":
             return Remembered()
         facts = extract_facts(turn.text, speaker=None, reference=turn.asked_at)
         entry = self._input(turn, turn.text, _kind_of(facts), message)
-        (memory,) = await self._engine.add_many([entry], user_id=turn.scope.owner)
-        decisions = await self._contradictions(turn, memory.id) if facts else ()
-        return Remembered(extraction=extraction, memories=(memory.id,), decisions=decisions)
+        (memory,) = await self._stored(turn, [entry])
+        remembered = Remembered(extraction=extraction, memories=(memory.id,))
+        try:
+            return replace(remembered, decisions=await self._contradictions(turn, memory.id) if facts else ())
+        except StoreError as failed:  # the memory is stored all the same
+            return replace(remembered, failures=(("decisions", failed.code),))
 
     async def extract(self, turn: Turn, message: Message | None = None) -> Remembered:
         """Note single statements by one call of the model, and store them by one write; nothing without a model.
@@ -108,8 +115,13 @@ class MemoryManager:
         if not own:
             return Remembered(extraction="full", usage=usage)
         inputs = [self._input(turn, note.statement, note.kind, message, extracted=True) for note in own]
-        stored = await self._engine.add_many(inputs, user_id=turn.scope.owner)
+        stored = await self._stored(turn, inputs)
         return Remembered(extraction="full", memories=tuple(memory.id for memory in stored), usage=usage)
+
+    async def _stored(self, turn: Turn, inputs: Sequence[MemoryInput]) -> Sequence[Memory]:
+        return await turn.permit.write(
+            lambda: self._engine.add_many(inputs, user_id=turn.scope.owner), deadline_s=self._deadline_s
+        )
 
     def _input(
         self, turn: Turn, text: str, kind: MemoryType, message: Message | None, *, extracted: bool = False
@@ -127,7 +139,7 @@ class MemoryManager:
                 agent=EXTRACTED_BY if extracted else None,
                 trust=_EXTRACTED_TRUST if extracted else 1.0,
             ),
-            "idempotency_key": f"{turn.id}:{text}"[:MAX_NAME],
+            "idempotency_key": f"{turn.id}:{hashlib.sha256(text.encode()).hexdigest()}",
         }
 
     async def _contradictions(self, turn: Turn, memory_id: MemoryId) -> tuple[DecisionId, ...]:
@@ -145,7 +157,10 @@ class MemoryManager:
             for old_id in sorted(doubtful)
         ]
         if decisions:
-            await (await self._engine.chats()).put_decisions(decisions, scope=turn.scope)
+            chats = await self._engine.chats()
+            await turn.permit.write(
+                lambda: chats.put_decisions(decisions, scope=turn.scope), deadline_s=self._deadline_s
+            )
         return tuple(decision.id for decision in decisions)
 
 
@@ -165,7 +180,8 @@ def _decision(turn: Turn) -> Extraction:
 
 def _known(turn: Turn) -> list[Memory]:
     """Return what was recalled for the turn and still holds."""
-    return [] if turn.found is None else [one.memory for one in turn.found.items if one.memory.invalid_at is None]
+    found = () if turn.found is None else turn.found.items
+    return [one.memory for one in found if one.memory.invalid_at is None or one.memory.invalid_at > turn.asked_at]
 
 
 def _is_own(statement: str, turn: Turn) -> bool:

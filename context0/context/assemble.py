@@ -88,6 +88,7 @@ def assemble(
     shown = _place_messages(room, messages[-_LAST_MESSAGES:], longest)
     if missing:
         _place_section(room, _MISSING, ())
+    memories = [_as_of(one, asked_at) for one in memories]
     _place_memories(room, memories[: tier.memories if not tier.recalls else len(memories)], tier)
     if built is not None:
         _place_built(room, built, tier)
@@ -125,6 +126,12 @@ def _place_messages(room: _Room, messages: Sequence[Message], longest: int) -> i
         room.left -= cost + _AROUND_MESSAGE
         room.history.append((message.role, text))
     return len(messages)
+
+
+def _as_of(found: FoundMemory, asked_at: datetime) -> FoundMemory:
+    """Return the memory as one that holds, where only a plan says that it will not."""
+    over = found.memory.invalid_at
+    return found if over is None or over <= asked_at else replace(found, memory=found.memory.evolve(invalid_at=None))
 
 
 def _place_memories(room: _Room, memories: Sequence[FoundMemory], tier: Tier) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from cachetools import TTLCache
 
-from context0.clock import Clock
+from context0.clock import Clock, to_ms
 from context0.errors import Context0Error, SearchUnavailable
 from context0.memory.analysis import QuestionReader
 from context0.memory.candidates import Candidates
@@ -175,7 +175,7 @@ class Searcher:
             weighed = fused(arms, allowed) if plain else weigh(query, arms, snapshot, allowed, voices, keep=keep)
             total, found = weighed.total, allowed & seen(arms, len(snapshot))
             if snapshot.validity and request.as_of is None and not plain:
-                put_successors_first(total, found, allowed, snapshot)
+                put_successors_first(total, found, allowed, snapshot, to_ms(query.now))
             least = minimum(request, degraded=bool(progress.failures))
             likeness = relevance(query, arms, snapshot, allowed) if least or request.early_stop else None
             if likeness:

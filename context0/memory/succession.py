@@ -22,13 +22,15 @@ def held_at(moment_ms: int, snapshot: Snapshot) -> Mask:
     return held
 
 
-def put_successors_first(total: Scores, found: Mask, allowed: Mask, snapshot: Snapshot) -> None:
-    """Let what took the place of a memory inherit its score, in `total`, and put the memory behind it.
+def put_successors_first(total: Scores, found: Mask, allowed: Mask, snapshot: Snapshot, now_ms: int) -> None:
+    """Let what took the place of a memory by now inherit its score, in `total`, and put the memory behind it.
 
     Who asks with the words of the old finds the new: "I moved to Graz" answers "where do I live?" as "I live in
     Munich" did. Rows outside `found` are left alone; the successor of one inside it is found with it, if it is allowed.
     """
-    old, newest = snapshot.once("successors", lambda: _successors(snapshot))
+    ends = snapshot.once("ends", lambda: _ends(snapshot))
+    over = int(np.searchsorted(ends, now_ms, side="right"))  # a plan ends things later: "I'm moving in August"
+    old, newest = snapshot.once(f"successors of {over}", lambda: _successors(snapshot, now_ms))
     counted = found[old] & allowed[newest]
     old, newest = old[counted], newest[counted]
     found[newest] = True
@@ -36,12 +38,21 @@ def put_successors_first(total: Scores, found: Mask, allowed: Mask, snapshot: Sn
     total[old] = np.minimum(total[old], total[newest] - _BEHIND)
 
 
-def _successors(snapshot: Snapshot) -> npt.NDArray[np.intp]:
-    """Return the rows that have a successor, each with the last row of the chain that it begins: shape (2, rows).
+def _ends(snapshot: Snapshot) -> npt.NDArray[np.int64]:
+    """Return when memories are over, ascending."""
+    return np.sort(np.array([one.invalid_ms for one in snapshot.validity.values() if one.invalid_ms], np.int64))
+
+
+def _successors(snapshot: Snapshot, now_ms: int) -> npt.NDArray[np.intp]:
+    """Return the rows that have a successor at a moment, each with the last row of its chain: shape (2, rows).
 
     Chains that lead out of the index or into a circle are left out. Under 1 us a row.
     """
-    next_ids = {row: one.superseded_by for row, one in snapshot.validity.items() if one.superseded_by}
+    next_ids = {
+        row: one.superseded_by
+        for row, one in snapshot.validity.items()
+        if one.superseded_by and (one.invalid_ms is None or one.invalid_ms <= now_ms)
+    }
     ends: dict[int, int | None] = {}
     for row in next_ids:
         at: int | None = row

@@ -58,6 +58,16 @@ async def test_who_asks_finds_what_holds_first_and_what_held_behind_it(
         assert "I live in Munich." in contents(found)
 
 
+async def test_a_plan_ends_nothing_before_its_time(bench: EngineBench, clock: FakeClock) -> None:
+    engine = bench.engine()
+    clock.at = datetime(2023, 4, 1, tzinfo=UTC)
+    await said(engine, "I live in Munich.", "I'm moving to Oslo in August.", clock=clock)
+    assert contents(await engine.search("Where do I live?", user_id="anna"))[0] == "I live in Munich."
+    clock.at = datetime(2023, 9, 1, tzinfo=UTC)
+    found = await engine.search("Where do I live?", user_id="anna")
+    assert contents(found) == ["I'm moving to Oslo in August.", "I live in Munich."]
+
+
 async def test_a_search_as_of_then_answers_as_of_then(engine: MemoryEngine, clock: FakeClock) -> None:
     start = clock.now()
     await said(engine, "I live in Munich.", "I live in Graz.", "I live in Rome.", clock=clock)
