@@ -82,7 +82,7 @@ class ChatStore(Protocol):
         """Change what is given, and return the session. `updated_at` stays: it tells of messages. Raises NotFound.
 
         summary: the text and its `summary_seq`; one that covers less than the stored one is ignored. One round trip,
-        two when it is ignored.
+        two when it is ignored. metadata: its keys are set, the others stay as somebody else may have set them.
         """
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:

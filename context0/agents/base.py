@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
+from context0.agents.permit import Permit
 from stores.records import Message, Scope, Session, SessionId
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ class Turn:
 
     text: the message as it may be kept and sent: masked in the mode `redact`. asked_at: what "yesterday" counts from.
     project: whose context is used, beside the user's and the session's. history: the last messages of the session
-    before this turn, ascending. found: None where nothing was looked up.
+    before this turn, ascending. query: what is searched for; empty is the text. found: None where nothing was looked
+    up.
     failures: the agents that did not do their part, and why, by stable names: `degraded` of the reply.
+    is_mode_known: False where the store could not tell which mode the user has chosen: then nothing is read or kept.
+    permit: what every write of the turn goes through.
     """
 
     id: str
@@ -37,9 +41,12 @@ class Turn:
     tier: "Tier | None" = None
     session: Session | None = None
     history: tuple[Message, ...] = ()
+    query: str = ""
     found: "SearchResult | None" = None
     answer: str = ""
     failures: "Mapping[str, str]" = field(default_factory=dict)
+    is_mode_known: bool = True
+    permit: Permit = field(default_factory=Permit, compare=False, repr=False)
 
     def evolve(self, **changes: object) -> Self:
         return replace(self, **changes)  # type: ignore[arg-type]  # the names are checked by dataclasses.replace

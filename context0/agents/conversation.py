@@ -11,7 +11,7 @@ from context0.llm.protocol import LLM, Chunk, Prompt
 from context0.memory.results import FoundMemory
 from context0.privacy.masking import mask_text
 
-_LOOKED_UP: Final = ("memory_retrieval", "retrieval", "history")
+_LOOKED_UP: Final = ("memory_retrieval", "retrieval", "history", "profile")
 """What failures begin with that leave something remembered out of the prompt."""
 
 
@@ -39,6 +39,8 @@ class Conversation:
         if turn.mode == "redact":
             memories, built = _masked_memories(memories), _masked(built)
         missing = [part for part in turn.failures if part.startswith(_LOOKED_UP)]
+        if turn.tier.memories and turn.privacy is not None and not turn.privacy.uses_memory:
+            missing.append("mode")
         prompt = assemble(
             turn.text, tier=turn.tier, asked_at=turn.asked_at, built=built, memories=memories, missing=missing
         )

@@ -24,6 +24,7 @@ from context0.context.tokens import cut_middle
 from context0.context.topics import MAX_TOPICS, topics_of
 from context0.errors import Context0Error, InvalidInput
 from context0.llm.protocol import LLM, Prompt, PromptMessage
+from context0.privacy.masking import mask_text
 from stores.errors import StoreError
 from stores.records import Message, Scope, SessionId
 
@@ -89,6 +90,8 @@ class ConversationAnalyst:
         if turn.mode == "off_record":
             raise InvalidInput("mode", "a turn off the record is not analysed; do not hand it to the analyst")
         due = await self._due(turn)
+        if turn.mode == "redact":  # what was said before may be unmasked
+            turn, due = _masked(turn, due)
         by_rules = _by_rules(turn, due)
         if self._llm is None:
             return by_rules
@@ -136,6 +139,12 @@ def _due_of(messages: Sequence[Message], fold: Fold) -> _Due:
         behind = (message for message in messages if message.seq == fold.up_to + 1 and message.role == "assistant")
         due.extend(behind)
     return _Due(messages=tuple(due), up_to=max([fold.up_to, *(message.seq for message in due[-1:])]))
+
+
+def _masked(turn: Turn, due: _Due) -> tuple[Turn, _Due]:
+    messages = tuple(replace(one, content=mask_text(one.content)) for one in due.messages)
+    session = None if turn.session is None else replace(turn.session, summary=mask_text(turn.session.summary))
+    return turn.evolve(session=session, answer=mask_text(turn.answer)), replace(due, messages=messages)
 
 
 def _by_rules(turn: Turn, due: _Due) -> Analysis:

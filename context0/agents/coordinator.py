@@ -12,20 +12,21 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from context0.agents.base import Agent, Turn
+from context0.agents.attempts import Missed, attempt, guarded, is_cancelled, log_fault
+from context0.agents.base import Turn
 from context0.agents.conversation import Conversation
 from context0.agents.conversation_analyst import ConversationAnalyst, RecentMessages
+from context0.agents.follow_up import understood
 from context0.agents.memory_manager import MemoryManager
 from context0.agents.memory_retrieval import MemoryRetrieval
 from context0.agents.outcome import Answered, Remembered
+from context0.agents.preparation import Preparation
 from context0.agents.privacy_guardian import PrivacyGuardian
-from context0.agents.transcript import Transcript
+from context0.agents.transcript import PERSIST_DEADLINE_S, Transcript
 from context0.context.analysis import Analysis
-from context0.context.built import BuiltContext, ContextKey, session_facts
+from context0.context.built import BuiltContext
 from context0.context.cache import ContextCache
-from context0.context.operations import classify
-from context0.context.tiers import tier_of
-from context0.errors import Context0Error, LLMError
+from context0.errors import LLMError, LLMTimeout, LLMUnavailable
 from context0.llm.protocol import LLM, Chunk
 from context0.memory.engine import MemoryEngine
 from context0.wire import (
@@ -37,19 +38,19 @@ from context0.wire import (
     TokenEvent,
     UsedMemory,
 )
-from stores.errors import NotFound, StoreError
 from stores.records import Message
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 Emit = Callable[[ChatEvent], Awaitable[None]]
 T = TypeVar("T")
 
-CONTEXT_DEADLINE_S: Final = 2.0
-PERSIST_DEADLINE_S: Final = 10.0
 WITHHELD_ANSWER: Final = (
     "This message could not be checked for personal data, so it was neither sent nor kept. Please try again."
 )
+CUT_OFF: Final = "the answer was cut off; what came is kept, ask again for the rest"
+_SLACK_S: Final = 1.0
+"""Beside a part's own deadline, so that the part ends first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,22 +70,26 @@ class ContextCoordinator:
     def __init__(self, team: Team, transcript: Transcript, contexts: ContextCache) -> None:
         self._team = team
         self._transcript = transcript
-        self._contexts = contexts
+        self._preparation = Preparation(team.retrieval, transcript, contexts)
 
-    async def answer(self, turn: Turn, emit: Emit) -> Answered:
+    def warm(self) -> None:
+        """Load what the first turn would wait for: about 50 ms."""
+        self._team.privacy.warm()
+
+    async def answer(self, answered: Answered, emit: Emit) -> None:
         """Answer a turn, telling what happens by `emit`; durable when this returns, where the turn is kept.
 
         Cancelled, it closes the model's call and keeps what was said so far, marked as partial. Raises NotFound for a
         session that is not the owner's; LLMError when no answer could be made, not even one that says so.
         """
         started = time.perf_counter()
-        answered = Answered(await self._guarded(self._team.privacy, turn))
+        answered.turn = await self._checked(answered.turn)
         moment = answered.timed("privacy", started)
-        answered.turn = _classified(answered.turn)
+        answered.turn = understood(answered.turn, self._preparation.at_hand(answered.turn))
         moment = answered.timed("classify", moment)
-        built = await self._prepared(answered)
+        built = await self._preparation.run(answered)
         answered.timed("prepare", moment)
-        await self._announce(answered, emit)
+        await _announce(answered, emit)
         try:
             await self._answered(answered, built, emit, started)
         except (asyncio.CancelledError, GeneratorExit):
@@ -95,7 +100,6 @@ class ContextCoordinator:
         await self._kept(answered)
         answered.timed("persist", moment)
         answered.timed("total", started)
-        return answered
 
     async def remember(self, answered: Answered) -> Remembered:
         """Store what the turn told, by rules. Never raises: what failed is in the outcome, and logged."""
@@ -107,22 +111,20 @@ class ContextCoordinator:
 
     async def analyse(self, answered: Answered) -> Analysis | None:
         """Analyse the turn and write the session's summary; never raises. None where nothing of the turn is kept."""
-        turn = answered.turn
+        turn, analyst = answered.turn, self._team.analyst
         if answered.answer is None or turn.privacy is None or not turn.privacy.stores_messages:
             return None
-        try:
-            async with asyncio.timeout(self._team.analyst.deadline_s):
-                analysis = await self._team.analyst.analyse(turn)
-                await self._transcript.note(turn, analysis)
-        except TimeoutError:
-            log.warning("chat.analyst_failed", extra={"reason": "deadline"})
-        except (Context0Error, StoreError) as failed:
-            log.warning("chat.analyst_failed", extra={"reason": failed.code})
-        except Exception:  # the edge of a background task
-            log.exception("chat.analyst_failed", extra={"reason": "error"})
-        else:
+
+        async def work() -> Analysis:
+            analysis = await analyst.analyse(turn)
+            await self._transcript.note(turn, analysis)
             return analysis
-        return None
+
+        analysed = await attempt(analyst.name, work(), deadline_s=analyst.deadline_s)
+        if isinstance(analysed, Missed):
+            log.warning("chat.analyst_failed", extra={"reason": analysed.reason})
+            return None
+        return analysed
 
     async def _remembered(
         self, answered: Answered, work: Callable[[Turn, Message | None], Awaitable[Remembered]]
@@ -130,153 +132,62 @@ class ContextCoordinator:
         turn, manager = answered.turn, self._team.manager
         if turn.privacy is None or not turn.privacy.writes_memory:
             return Remembered()
-        try:
-            async with asyncio.timeout(manager.deadline_s):
-                return await work(turn, answered.question)
-        except TimeoutError:
-            reason = "deadline"
-        except (Context0Error, StoreError) as failed:
-            reason = failed.code
-        except Exception:  # the edge of a background task
-            log.exception("chat.manager_failed", extra={"reason": "error"})
-            reason = "error"
-        log.warning("chat.manager_failed", extra={"reason": reason})
-        return Remembered(failures=((manager.name, reason),))
+        done = await attempt(manager.name, work(turn, answered.question), deadline_s=manager.deadline_s)
+        if isinstance(done, Missed):
+            log.warning("chat.manager_failed", extra={"reason": done.reason})
+            return Remembered(failures=((manager.name, done.reason),))
+        return done
 
-    async def _prepared(self, answered: Answered) -> BuiltContext | None:
-        """Look up memory, history and the session's numbers at the same time; the failures stand in the turn."""
-        turn = answered.turn
-        assert turn.tier is not None  # noqa: S101 - classified just before
-        assert turn.privacy is not None  # noqa: S101 - the guardian or its fallback has run
-        is_new = turn.session_id is None
-        if turn.privacy.stores_messages and is_new:
-            turn = answered.turn = turn.evolve(session_id=self._transcript.new_session_id())
-        numbered, looked_up, (built, failure) = await asyncio.gather(
-            self._numbered(answered, turn),
-            self._timed("retrieval", answered, self._retrieved(turn)),
-            self._timed("history", answered, self._context(turn, is_new=is_new)),
+    async def _checked(self, turn: Turn) -> Turn:
+        """Return the turn as the guardian leaves it. Where the user's mode is unknown nothing of it is kept."""
+        checked = await guarded(self._team.privacy, turn, self._team.privacy.run(turn))
+        if turn.is_mode_known or checked.privacy is None:
+            return checked
+        careful = replace(
+            checked.privacy,
+            mode="off_record",
+            uses_memory=False,
+            uses_history=False,
+            stores_messages=False,
+            writes_memory=False,
         )
-        if isinstance(numbered, NotFound):
-            raise numbered
-        turn = looked_up.evolve(session=numbered.session, failures={**numbered.failures, **looked_up.failures})
-        if failure:
-            turn = turn.failed("history", failure)
-        built = await self._complete(built, turn)
-        if built is not None and turn.tier is not None and turn.tier.recalls:
-            turn = await self._guarded_by(self._team.retrieval, turn, self._team.retrieval.recall(turn, built))
-        if built is not None and built.history is not None:
-            turn = turn.evolve(history=built.history.messages)
-        answered.turn = turn
-        return built
-
-    async def _numbered(self, answered: Answered, turn: Turn) -> Turn | NotFound:
-        """Take two message numbers and keep the question. Without the store the turn goes on, and is not kept."""
-        if turn.privacy is None or not turn.privacy.stores_messages:
-            return turn
-        started = time.perf_counter()
-        try:
-            async with asyncio.timeout(PERSIST_DEADLINE_S):
-                session, question = await self._transcript.begin(turn)
-        except NotFound as unknown:  # raised when the others have ended too
-            return unknown
-        except TimeoutError:
-            return turn.failed("session", "deadline")
-        except StoreError as failed:
-            return turn.failed("session", failed.code)
-        answered.question = question
-        answered.timed("session", started)
-        return turn.evolve(session=session)
-
-    async def _retrieved(self, turn: Turn) -> Turn:
-        return await self._guarded(self._team.retrieval, turn)
-
-    async def _context(self, turn: Turn, *, is_new: bool) -> tuple[BuiltContext | None, str]:
-        """Return the built context of the turn, or None and why it could not be had."""
-        if turn.privacy is None or not turn.privacy.uses_history or turn.tier is None:
-            return None, ""
-        key = ContextKey(scope=turn.scope, session_id=turn.session_id, project=turn.project)
-        parts = turn.tier.parts - {"session"}  # the session comes with its numbers
-        if is_new:
-            parts -= {"history"}
-        try:
-            async with asyncio.timeout(CONTEXT_DEADLINE_S):
-                return await self._contexts.get(key, parts), ""
-        except TimeoutError:
-            return None, "deadline"
-        except (StoreError, Context0Error) as failed:
-            return None, failed.code
-
-    async def _complete(self, built: BuiltContext | None, turn: Turn) -> BuiltContext | None:
-        """Return the context with the session's summary, and with what another process wrote, up to this turn."""
-        if built is None or turn.session is None:
-            return built
-        first = turn.session.next_seq - 2
-        history = built.history
-        if history is not None and history.through < first - 1:
-            with contextlib.suppress(StoreError, TimeoutError):  # then it is as old as it was
-                async with asyncio.timeout(CONTEXT_DEADLINE_S):
-                    built = await self._contexts.get(built.key, {"history"}, through=first - 1)
-                history = built.history
-        if history is not None:  # the question stands at the end of the prompt already
-            history = replace(history, messages=tuple(one for one in history.messages if one.seq < first))
-        return replace(built, history=history, session=session_facts(turn.session))
-
-    async def _announce(self, answered: Answered, emit: Emit) -> None:
-        turn = answered.turn
-        kept = turn.session is not None
-        title = turn.session.title if turn.session is not None else ""
-        await emit(
-            SessionEvent(
-                session_id=turn.session_id if kept or not _is_kept(turn) else None, turn_id=turn.id, title=title
-            )
-        )
-        await emit(PrivacyEvent(report={} if turn.privacy is None else turn.privacy.to_json()))
-        found = turn.found
-        if found is not None:
-            answered.timings_ms |= {f"retrieval.{stage}": ms for stage, ms in found.timings_ms.items()}
-            for arm in found.degraded:
-                answered.turn = answered.turn.failed(f"retrieval.{arm}", "degraded")
-        items = () if found is None else found.items
-        await emit(
-            MemoriesEvent(
-                items=tuple(UsedMemory(id=one.memory.id, score=one.score, arms=dict(one.arms)) for one in items),
-                degraded=() if found is None else found.degraded,
-            )
-        )
+        return checked.evolve(mode="off_record", privacy=careful)
 
     async def _answered(self, answered: Answered, built: BuiltContext | None, emit: Emit, started: float) -> None:
         """Stream the answer into the turn. Raises LLMError when there is none at all."""
-        turn = answered.turn
+        turn, conversation = answered.turn, self._team.conversation
         if turn.privacy is not None and turn.privacy.withheld:
             answered.turn, answered.state = turn.evolve(answer=WITHHELD_ANSWER), "fallback"
             await emit(TokenEvent(text=WITHHELD_ANSWER))
             return
         moment = time.perf_counter()
-        prompt = self._team.conversation.prompt(turn, built)
-        moment = answered.timed("prompt", moment)
-        pieces: list[str] = []
+        failed: LLMError | None = None
         try:
+            prompt = conversation.prompt(turn, built)
+            moment = answered.timed("prompt", moment)
             async with (
-                asyncio.timeout(self._team.conversation.deadline_s),
-                contextlib.aclosing(_closable(self._team.conversation.stream(prompt))) as stream,
+                asyncio.timeout(conversation.deadline_s),
+                contextlib.aclosing(_closable(conversation.stream(prompt))) as stream,
             ):
                 async for chunk in stream:
-                    if chunk.text:
-                        if not pieces:
-                            answered.timed("first_token", started)
-                        pieces.append(chunk.text)
-                        answered.turn = answered.turn.evolve(answer="".join(pieces))
-                        await emit(TokenEvent(text=chunk.text))
-                    answered.take(chunk)
-        except (LLMError, TimeoutError) as failed:
-            code = "deadline" if isinstance(failed, TimeoutError) else failed.code
-            if not pieces:
+                    await _take(chunk, answered, emit, started)
+        except LLMError as error:
+            failed = error
+        except TimeoutError as late:
+            failed = _caused(LLMTimeout(f"there was no answer within {conversation.deadline_s:g} s; ask again"), late)
+        except asyncio.CancelledError as given_up:
+            if is_cancelled():
                 raise
+            failed = _caused(LLMUnavailable("the model's call was cancelled; ask again"), given_up)
+        except Exception as fault:  # noqa: BLE001 - the edge between agents: what came of the answer is kept
+            log_fault(conversation.name, fault)
+            failed = _caused(LLMUnavailable("the answer could not be made; ask again", passing=False), fault)
+        if failed is not None:
+            if not answered.turn.answer:
+                raise failed
             answered.state = "partial"
-            answered.turn = answered.turn.failed(self._team.conversation.name, code)
-            await emit(
-                ErrorEvent(code=code, message="the answer was cut off; what came is kept, ask again for the rest")
-            )
+            answered.turn = answered.turn.failed(conversation.name, failed.code)
+            await emit(ErrorEvent(code=failed.code, message=CUT_OFF))
         answered.timed("stream", moment)
 
     async def _kept(self, answered: Answered) -> None:
@@ -284,45 +195,12 @@ class ContextCoordinator:
         turn = answered.turn
         if answered.question is None or not turn.answer:
             return
-        writing = asyncio.ensure_future(self._write_answer(answered))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await asyncio.wait((writing,))
-            raise
-
-    async def _write_answer(self, answered: Answered) -> None:
-        try:
-            async with asyncio.timeout(PERSIST_DEADLINE_S):
-                answered.answer = await self._transcript.finish(answered.turn, answered.told(), state=answered.state)
-        except TimeoutError:
-            answered.turn = answered.turn.failed("persist", "deadline")
-        except StoreError as failed:
-            answered.turn = answered.turn.failed("persist", failed.code)
-
-    async def _guarded(self, agent: Agent, turn: Turn) -> Turn:
-        return await self._guarded_by(agent, turn, agent.run(turn))
-
-    async def _guarded_by(self, agent: Agent, turn: Turn, work: Awaitable[Turn]) -> Turn:
-        """Do an agent's part within its deadline; else take its fallback."""
-        try:
-            async with asyncio.timeout(agent.deadline_s):
-                return await work
-        except TimeoutError:
-            reason = "deadline"
-        except (Context0Error, StoreError) as failed:
-            reason = failed.code
-        except Exception:  # the edge between agents: one that is broken leaves the turn to its fallback
-            log.exception("chat.agent_failed", extra={"agent": agent.name})
-            reason = "error"
-        log.warning("chat.agent_fell_back", extra={"agent": agent.name, "reason": reason})
-        return agent.fallback(turn, reason)
-
-    async def _timed(self, stage: str, answered: Answered, work: Awaitable[T]) -> T:
-        started = time.perf_counter()
-        outcome = await work
-        answered.timed(stage, started)
-        return outcome
+        finishing = self._transcript.finish(turn, answered.told(), state=answered.state)
+        kept = await attempt("persist", finishing, deadline_s=PERSIST_DEADLINE_S + _SLACK_S)
+        if isinstance(kept, Missed):
+            answered.turn = answered.turn.failed("persist", kept.reason)
+        else:
+            answered.answer = kept
 
 
 def build_coordinator(
@@ -345,13 +223,40 @@ def build_coordinator(
     return ContextCoordinator(team, Transcript(engine, contexts), contexts)
 
 
-def _classified(turn: Turn) -> Turn:
-    asked = classify(turn.text)
-    return turn.evolve(operation=asked.operation, tier=tier_of(asked))
+async def _announce(answered: Answered, emit: Emit) -> None:
+    """Tell what is known before the answer."""
+    turn = answered.turn
+    title = "" if turn.session is None else turn.session.title
+    await emit(SessionEvent(session_id=turn.session_id, turn_id=turn.id, title=title))
+    await emit(PrivacyEvent(report={} if turn.privacy is None else turn.privacy.to_json()))
+    found = turn.found
+    if found is not None:
+        answered.timings_ms |= {f"retrieval.{stage}": ms for stage, ms in found.timings_ms.items()}
+        for arm in found.degraded:
+            answered.turn = answered.turn.failed(f"retrieval.{arm}", "degraded")
+    items = () if found is None else found.items
+    await emit(
+        MemoriesEvent(
+            items=tuple(UsedMemory(id=one.memory.id, score=one.score, arms=dict(one.arms)) for one in items),
+            degraded=() if found is None else found.degraded,
+        )
+    )
 
 
-def _is_kept(turn: Turn) -> bool:
-    return turn.privacy is not None and turn.privacy.stores_messages
+async def _take(chunk: Chunk, answered: Answered, emit: Emit, started: float) -> None:
+    """Take over a piece of the answer, and pass on its text."""
+    answered.take(chunk)
+    if not chunk.text:
+        return
+    if not answered.turn.answer:
+        answered.timed("first_token", started)
+    answered.turn = answered.turn.evolve(answer=answered.turn.answer + chunk.text)
+    await emit(TokenEvent(text=chunk.text))
+
+
+def _caused(error: LLMError, cause: BaseException) -> LLMError:
+    error.__cause__ = cause
+    return error
 
 
 async def _closable(stream: AsyncIterator[Chunk]) -> AsyncGenerator[Chunk, None]:

@@ -40,7 +40,7 @@ class MemoryRetrieval:
         if not self._may_look(turn) or turn.tier is None or not turn.tier.memories:
             return turn
         found = await self._engine.search(
-            cut_end(turn.text, _QUERY_TOKENS),
+            cut_end(turn.query or turn.text, _QUERY_TOKENS),
             user_id=turn.scope.owner,
             limit=turn.tier.memories,
             reference_time=turn.asked_at,

@@ -12,8 +12,11 @@ from context0.context.deltas import MessageAdded, SummaryChanged
 from context0.context.summary import shortened
 from context0.errors import InvalidInput
 from context0.memory.engine import MemoryEngine
+from context0.privacy.masking import masking
+from context0.privacy.scanning import take_turns
 from stores.records import Message, MessageId, MessageState, Session, SessionId
 
+PERSIST_DEADLINE_S: Final = 10.0
 TITLE_CHARACTERS: Final = 60
 TURN_KEY: Final = "turn_id"
 _ANALYSIS: Final = "analysis"
@@ -35,14 +38,18 @@ class Transcript:
         """Take the numbers of the question and its answer, and keep the question. Two writes, one after the other.
 
         A session that does not exist is made, with the beginning of the message as its title.
-        Raises NotFound (another owner's session, or a deleted one), StoreError.
+        Raises NotFound (another owner's session, or a deleted one), Erased, TimeoutError, StoreError.
         """
-        if turn.session_id is None:
+        session_id = turn.session_id
+        if session_id is None:
             raise InvalidInput("session_id", "a turn that is kept has a session")
+        return await turn.permit.write(lambda: self._begin(turn, session_id), deadline_s=PERSIST_DEADLINE_S)
+
+    async def _begin(self, turn: Turn, session_id: SessionId) -> tuple[Session, Message]:
         chats = await self._engine.chats()
         now = self._engine.clock.now()
         title = shortened(turn.text, TITLE_CHARACTERS)
-        fresh = Session(id=turn.session_id, created_at=now, updated_at=now, title=title)
+        fresh = Session(id=session_id, created_at=now, updated_at=now, title=title)
         session = await chats.reserve(fresh, scope=turn.scope, count=_PAIR, now=now)
         question = Message(
             id=MessageId(f"{turn.id}-q"),
@@ -53,25 +60,27 @@ class Transcript:
             created_at=now,
             metadata={TURN_KEY: turn.id, MODE_KEY: turn.mode},
         )
-        await chats.put_messages([(turn.scope, question)])
-        self._contexts.apply(turn.scope, MessageAdded(message=question))
+        await self._put(turn, question)
         return session, question
 
     async def finish(self, turn: Turn, told: Mapping[str, object], *, state: MessageState) -> Message:
-        """Keep the answer behind its question: durable when it returns. One write. Raises StoreError."""
+        """Keep the answer behind its question: durable when it returns. One write.
+
+        In the mode `redact` it is masked like everything that is kept. Raises Erased, TimeoutError, StoreError.
+        """
         assert turn.session is not None  # noqa: S101 - begun before
+        content = turn.answer if turn.mode != "redact" else await take_turns(masking(turn.answer, None))
         answer = Message(
             id=MessageId(f"{turn.id}-a"),
             session_id=turn.session.id,
             seq=turn.session.next_seq - 1,
             role="assistant",
-            content=turn.answer,
+            content=content,
             created_at=self._engine.clock.now(),
             state=state,
             metadata={TURN_KEY: turn.id, MODE_KEY: turn.mode, **told},
         )
-        await (await self._engine.chats()).put_messages([(turn.scope, answer)])
-        self._contexts.apply(turn.scope, MessageAdded(message=answer))
+        await turn.permit.write(lambda: self._put(turn, answer), deadline_s=PERSIST_DEADLINE_S)
         return answer
 
     async def note(self, turn: Turn, analysis: Analysis) -> None:
@@ -86,12 +95,17 @@ class Transcript:
         }
         if analysis.summary is None and session.metadata.get(_ANALYSIS) == noted:
             return
-        await (await self._engine.chats()).update_session(
-            session.id,
-            scope=turn.scope,
-            summary=analysis.summary,
-            metadata={**session.metadata, _ANALYSIS: noted},
+        chats = await self._engine.chats()
+        await turn.permit.write(
+            lambda: chats.update_session(
+                session.id, scope=turn.scope, summary=analysis.summary, metadata={_ANALYSIS: noted}
+            ),
+            deadline_s=PERSIST_DEADLINE_S,
         )
         if analysis.summary is not None:
             text, seq = analysis.summary
             self._contexts.apply(turn.scope, SummaryChanged(session_id=session.id, summary=text, summary_seq=seq))
+
+    async def _put(self, turn: Turn, message: Message) -> None:
+        await (await self._engine.chats()).put_messages([(turn.scope, message)])
+        self._contexts.apply(turn.scope, MessageAdded(message=message))

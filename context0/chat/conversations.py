@@ -1,13 +1,16 @@
 """Sessions, their messages, decisions and modes of a user: read page by page, renamed, settled, deleted."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final, get_args
+from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
 
+from context0.agents.attempts import Missed, attempt
 from context0.clock import to_ms
-from context0.context.built import MODE_KEY, ContextKey
+from context0.context.built import MODE_KEY
 from context0.context.cache import ContextCache
 from context0.context.deltas import SessionRenamed
 from context0.errors import InvalidInput
@@ -22,7 +25,12 @@ from stores.errors import NotFound
 from stores.records import Decision, DecisionId, DecisionState, Keyset, Message, Page, Scope, Session, SessionId
 
 _KNOWN_MODES: Final = 10_000
-_MODES_S: Final = 300.0
+_MODES_S: Final = 30.0
+"""So late a mode that was set by another process holds here."""
+_PAGE: Final = 1_000
+_MODES_DEADLINE_S: Final = 2.0
+_MOST_MESSAGES: Final = 999
+"""On a page: stores read a thousand at once, and the one behind the page tells that there is another."""
 _STATES: Final[dict[Ruling, DecisionState]] = {"keep_new": "kept_new", "keep_both": "kept_both", "undo": "undone"}
 
 
@@ -32,6 +40,7 @@ class Conversations:
     def __init__(self, engine: MemoryEngine, contexts: ContextCache) -> None:
         self._engine = engine
         self._contexts = contexts
+        self._settling: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
         self._modes: TTLCache[tuple[Scope, SessionId | None], PrivacyMode | None] = TTLCache(_KNOWN_MODES, _MODES_S)
 
     async def sessions(self, *, user_id: str, limit: int = 20, cursor: str | None = None) -> Page[Session]:
@@ -60,13 +69,11 @@ class Conversations:
         await chats.get_session(wanted, scope=scope)
         context = f"messages:{wanted}"
         after = self._after(cursor, context, scope)
-        rows = await chats.recent(
-            wanted, scope=scope, limit=min(limit + 1, 1_000), before=None if after is None else after.created_ms
-        )
-        items = tuple(rows[-limit:])
-        more = len(rows) > len(items)
-        keysets = [Keyset(one.seq, one.id) for one in reversed(rows)] if more else []
-        return Page(items=items, next_cursor=self._next(keysets, limit, context, scope))
+        limit = min(limit, _MOST_MESSAGES)
+        before = None if after is None else after.created_ms
+        rows = await chats.recent(wanted, scope=scope, limit=limit + 1, before=before)
+        keysets = [Keyset(one.seq, one.id) for one in reversed(rows)]
+        return Page(items=tuple(rows[-limit:]), next_cursor=self._next(keysets, limit, context, scope))
 
     async def rename(self, session_id: str, *, user_id: str, title: str) -> Session:
         """Give a session another title. Raises NotFound, InvalidInput. One round trip."""
@@ -80,7 +87,7 @@ class Conversations:
         """Erase a session with its messages and its summary; memories stay. Raises NotFound."""
         scope, wanted = check_scope(user_id), _session_id(session_id)
         found = await (await self._engine.chats()).delete_session(wanted, scope=scope)
-        self._contexts.drop_key(ContextKey(scope=scope, session_id=wanted))
+        self._contexts.drop_session(scope, wanted)
         self._modes.pop((scope, wanted), None)
         if not found:
             raise NotFound(wanted[:80])
@@ -91,12 +98,12 @@ class Conversations:
         chosen = None if mode is None else check_mode(mode)
         chats = await self._engine.chats()
         wanted = None if session_id is None else _session_id(session_id)
+        self._modes.pop((scope, wanted), None)  # whatever comes of the write
         if wanted is None:
             profile = {**await chats.get_profile(scope), MODE_KEY: chosen}
             await chats.put_profile(profile, scope=scope)
         else:
-            session = await chats.get_session(wanted, scope=scope)
-            await chats.update_session(wanted, scope=scope, metadata={**session.metadata, MODE_KEY: chosen})
+            await chats.update_session(wanted, scope=scope, metadata={MODE_KEY: chosen})
         self._modes[scope, wanted] = chosen
 
     async def decisions(
@@ -116,38 +123,54 @@ class Conversations:
     async def decide(self, decision_id: str, ruling: Ruling, *, user_id: str) -> ChatDecision:
         """Settle a contradiction: keep the new, keep both, or take the new one back, which the old one then survives.
 
-        Raises InvalidInput, NotFound, and Conflict for one that was settled before. Up to six round trips.
+        Raises InvalidInput, NotFound, and Conflict for one that was settled before. Done before it is noted: when it
+        fails in between it is pending still, and can be settled again. Up to seven round trips.
         """
         scope = check_scope(user_id)
         if ruling not in get_args(Ruling):
             raise InvalidInput("ruling", f"give one of {', '.join(get_args(Ruling))}")
         wanted = DecisionId(check_name("decision_id", decision_id))
         chats = await self._engine.chats()
-        decision = await chats.decide(wanted, _STATES[ruling], scope=scope, now=self._engine.clock.now())
-        try:
-            if ruling == "keep_both":
-                await self._engine.keep_both(decision.new_id, user_id=user_id)
-            elif ruling == "undo":
-                await self._engine.delete(decision.new_id, user_id=user_id)
-        except NotFound:  # deleted meanwhile: there is nothing to settle any more
-            pass
+        lock = self._settling.setdefault(scope, asyncio.Lock())
+        async with lock:
+            pending = await _pending(chats, wanted, scope)
+            if pending is not None:
+                await self._settle(pending, ruling, scope)
+            decision = await chats.decide(wanted, _STATES[ruling], scope=scope, now=self._engine.clock.now())
         (told,) = await self._with_texts([decision], scope)
         return told
 
-    async def _effective(self, mode: str | None, scope: Scope, session_id: SessionId | None) -> PrivacyMode:
-        """Return the mode that holds for a turn. No round trip when it is given or known; else two at the same time."""
+    async def _settle(self, decision: Decision, ruling: Ruling, scope: Scope) -> None:
+        """Do to the memories what the ruling says; doing it again changes nothing."""
+        with contextlib.suppress(NotFound):  # deleted meanwhile: there is nothing to settle any more
+            if ruling == "keep_both":
+                await self._engine.keep_both(decision.new_id, user_id=scope.owner)
+            elif ruling == "undo":
+                await self._engine.delete(decision.new_id, user_id=scope.owner)
+
+    async def _effective(self, mode: str | None, scope: Scope, session_id: SessionId | None) -> PrivacyMode | Missed:
+        """Return the mode that holds for a turn. No round trip when it is given or known; else two at the same time.
+
+        Raises InvalidInput for a mode that is given and is none.
+        """
         if mode is not None:
             return effective_mode(mode, None, None)
-        wanted = [(scope, None), *([] if session_id is None else [(scope, session_id)])]
-        unknown = [key for key in wanted if key not in self._modes]
+        known = await attempt("modes", self._known_modes(scope, session_id), deadline_s=_MODES_DEADLINE_S)
+        return known if isinstance(known, Missed) else effective_mode(None, *known)
+
+    async def _known_modes(
+        self, scope: Scope, session_id: SessionId | None
+    ) -> tuple[PrivacyMode | None, PrivacyMode | None]:
+        """Return the modes of the session and of the user."""
+        places: list[SessionId | None] = [session_id, None] if session_id is not None else [None]
+        unknown = [place for place in places if (scope, place) not in self._modes]
+        known = {place: self._modes.get((scope, place)) for place in places}
         if unknown:
             chats = await self._engine.chats()
-            for key, found in zip(
-                unknown, await asyncio.gather(*(_mode_of(chats, *key) for key in unknown)), strict=True
-            ):
-                self._modes[key] = found
-        session_mode = None if session_id is None else self._modes.get((scope, session_id))
-        return effective_mode(None, session_mode, self._modes.get((scope, None)))
+            read = await asyncio.gather(*(_mode_of(chats, scope, place) for place in unknown))
+            for place, found in zip(unknown, read, strict=True):
+                known[place] = self._modes.setdefault((scope, place), found)  # unless it was set meanwhile
+        return (known[session_id] if session_id is not None else None), known[None]
 
     def _forget_modes(self, scope: Scope) -> None:
         for key in [key for key in self._modes if key[0] == scope]:
@@ -182,6 +205,17 @@ class Conversations:
             return None
         context = CursorContext(kind="list", owner=scope.owner, query=query)
         return self._engine.cursors.encode(list(keysets[limit - 1]), context, now=self._engine.clock.now())
+
+
+async def _pending(chats: ChatStore, wanted: DecisionId, scope: Scope) -> Decision | None:
+    """Return a decision if it is pending. One round trip for every 1,000 that are."""
+    after: Keyset | None = None
+    while page := await chats.list_decisions(scope=scope, limit=_PAGE, after=after, state="pending"):
+        found = next((one for one in page if one.id == wanted), None)
+        if found is not None or len(page) < _PAGE:
+            return found
+        after = Keyset(to_ms(page[-1].created_at), page[-1].id)
+    return None
 
 
 async def _mode_of(chats: ChatStore, scope: Scope, session_id: SessionId | None) -> PrivacyMode | None:

@@ -4,26 +4,29 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
+from context0.agents.attempts import Missed, log_fault
 from context0.agents.base import Turn
 from context0.agents.coordinator import ContextCoordinator, Emit, build_coordinator
 from context0.agents.outcome import Answered, Remembered
+from context0.agents.permit import Permit
 from context0.chat.conversations import Conversations
+from context0.chat.replies import log_turn, reply_fields
 from context0.context.cache import ContextCache
 from context0.context.deltas import MemoryRemoved, MemoryWritten
 from context0.context.engine_source import EngineSource
-from context0.errors import Context0Error, EngineClosed
+from context0.errors import Context0Error, EngineClosed, LLMError
 from context0.llm.protocol import LLM
 from context0.memory.changes import Change, MemoriesRemoved, MemoriesRestored, MemoriesWritten, OwnerErased
 from context0.memory.engine import MemoryEngine
 from context0.memory.inputs import check_message, check_name_or_none, check_names, check_scope, check_time
 from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, MemoryWrittenEvent
-from context0.wire import Usage as WireUsage
 from stores.errors import StoreError
 from stores.records import Scope, SessionId
 
@@ -52,10 +55,11 @@ class TurnOptions(TypedDict, total=False):
 
 @dataclass(slots=True, eq=False)
 class _Live:
-    """A turn under way. erased: its owner was erased meanwhile. has_reader: somebody waits for its events."""
+    """A turn under way. has_reader: somebody waits for its events. holders: who works on it."""
 
     scope: Scope
-    erased: bool = False
+    permit: Permit
+    holders: int = 0
     has_reader: bool = True
 
 
@@ -90,11 +94,13 @@ class ChatService(Conversations):
         self._background: set[asyncio.Task[Any]] = set()
         self._extractions = asyncio.Semaphore(_MOST_EXTRACTIONS)
         self._closed = False
-        engine.attach(self.aclose, self._changed)
+        self._erasing: Counter[Scope] = Counter()
+        engine.attach(self.aclose, self._changed, self._quiet)
 
     async def __aenter__(self) -> Self:
         """Open the stores, and load what the first turn would wait for."""
         await self._engine.chats()
+        self._coordinator.warm()
         await self._llm.warm()
         return self
 
@@ -123,13 +129,14 @@ class ChatService(Conversations):
         Raises InvalidInput, NotFound (a session that is not the user's), LLMError when there is no answer at all, not
         even the fallback that says so. What failed beside that is named in `degraded`.
         """
-        live = _Live(check_scope(user_id))
-        turn = await self._begun(message, live, options)
+        live = self._live(user_id)
         with self._alive(live):
-            answered = await self._coordinator.answer(turn, _nowhere)
-        remembered: asyncio.Future[Remembered] = asyncio.get_running_loop().create_future()
-        self._keep(self._afterwards(answered, live, _nowhere, remembered))
-        return ChatReply(**_reply(answered, await asyncio.shield(remembered)))
+            answered = Answered(await self._begun(message, live, options))
+            await self._answer(answered, live, _nowhere)
+            first: asyncio.Future[Remembered] = asyncio.get_running_loop().create_future()
+            self._keep(self._afterwards(answered, _nowhere, live, first), live)
+            remembered = await asyncio.shield(first)
+        return ChatReply(**reply_fields(answered, remembered))
 
     async def stream(
         self, message: str, *, user_id: str, **options: Unpack[TurnOptions]
@@ -140,10 +147,11 @@ class ChatService(Conversations):
         as partial. After `done` the turn goes on by itself. A failure is an `error` event, the last one if there is no
         answer; bad input raises InvalidInput.
         """
-        live = _Live(check_scope(user_id))
-        turn = await self._begun(message, live, options)
+        live = self._live(user_id)
         queue: asyncio.Queue[ChatEvent | None] = asyncio.Queue(_QUEUED_EVENTS)
-        running = self._keep(self._streamed(turn, live, queue))
+        with self._alive(live):
+            answered = Answered(await self._begun(message, live, options))
+            running = self._keep(self._streamed(answered, live, queue), live)
         is_done = False
         try:
             while (event := await queue.get()) is not None:
@@ -165,72 +173,102 @@ class ChatService(Conversations):
         project = check_name_or_none("project", options.get("project"))
         asked_at = check_time("reference_time", options.get("reference_time")) or self._engine.clock.now()
         session_id = None if told_session is None else SessionId(told_session)
-        failures: dict[str, str] = {}
-        try:
-            mode = await self._effective(options.get("mode"), live.scope, session_id)
-        except StoreError as failed:  # the user may have asked for more care than we can read
-            mode, failures["profile"] = "redact", failed.code
+        mode = await self._effective(options.get("mode"), live.scope, session_id)
+        is_known = not isinstance(mode, Missed)
         return Turn(
             id=uuid.uuid4().hex,
             scope=live.scope,
             session_id=session_id,
             text=text,
             asked_at=asked_at,
-            mode=mode,
+            mode="redact" if isinstance(mode, Missed) else mode,
             project=project,
-            failures=failures,
+            failures={"profile": mode.reason} if isinstance(mode, Missed) else {},
+            is_mode_known=is_known,
+            permit=live.permit,
         )
 
-    async def _streamed(self, turn: Turn, live: _Live, queue: "asyncio.Queue[ChatEvent | None]") -> None:
+    async def _streamed(self, answered: Answered, live: _Live, queue: "asyncio.Queue[ChatEvent | None]") -> None:
         async def emit(event: ChatEvent) -> None:
             if live.has_reader:
                 await queue.put(event)
 
         try:
-            with self._alive(live):
-                answered = await self._coordinator.answer(turn, emit)
-            await emit(DoneEvent(**_reply(answered)))
-            await self._afterwards(answered, live, emit)
+            await self._answer(answered, live, emit)
+            await emit(DoneEvent(**reply_fields(answered)))
+            await self._afterwards(answered, emit, live)
         except (Context0Error, StoreError) as failed:
             await emit(ErrorEvent(code=failed.code, message=str(failed)))
-        except Exception:  # the edge of the turn's task: the reader is told, and nothing else of it
-            log.exception("chat.turn_failed")
+        except Exception as fault:  # noqa: BLE001 - the edge of the turn's task: the reader is told, and nothing else of it
+            log_fault("turn", fault)
             await emit(ErrorEvent(code="internal", message="the turn failed; try again"))
+        except asyncio.CancelledError:
+            _push(queue, ErrorEvent(code=EngineClosed.code, message="the chat is closing; what came is kept"))
+            raise
         finally:
-            if live.has_reader:
-                await queue.put(None)
+            _push(queue, None)
+
+    async def _answer(self, answered: Answered, live: _Live, emit: Emit) -> None:
+        """Answer a turn. One that gets no answer, or is given up, is remembered all the same: it was told."""
+        try:
+            await self._coordinator.answer(answered, emit)
+        except (asyncio.CancelledError, LLMError):
+            if answered.question is not None and not self._closed:
+                self._keep(self._afterwards(answered, _nowhere, live), live)
+            raise
 
     async def _afterwards(
-        self, answered: Answered, live: _Live, emit: Emit, first: "asyncio.Future[Remembered] | None" = None
+        self, answered: Answered, emit: Emit, live: _Live, first: "asyncio.Future[Remembered] | None" = None
     ) -> None:
         """Remember what the turn told, and analyse it, at the same time. `first` gets what rules remembered."""
-        _log_turn(answered)
-        with self._alive(live):
-            analysing = self._keep(self._coordinator.analyse(answered))
-            remembered = Remembered() if live.erased else await self._coordinator.remember(answered)
-            if first is not None and not first.done():
-                first.set_result(remembered)
+        remembered = Remembered(failures=(("memory_manager", "cancelled"),))
+        try:
+            log_turn(answered)
+            analysing = self._keep(self._coordinator.analyse(answered), live)
+            remembered = await self._coordinator.remember(answered)
+            _settle(first, remembered)
             await _tell(remembered, emit)
             if remembered.extraction == "full":
                 async with self._extractions:
-                    noted = Remembered() if live.erased else await self._coordinator.extract(answered)
+                    noted = await self._coordinator.extract(answered)
                 await _tell(noted, emit)
             await asyncio.wait((analysing,))
+        finally:
+            _settle(first, remembered)
+
+    def _live(self, user_id: str) -> _Live:
+        scope = check_scope(user_id)
+        return _Live(scope, Permit(revoked=scope in self._erasing))
 
     @contextlib.contextmanager
     def _alive(self, live: _Live) -> Iterator[None]:
-        """Count the turn as under way, so that it learns of an erasure of its owner."""
-        self._turns.add(live)
+        """Count the turn as under way, so that an erasure of its owner finds it."""
+        self._hold(live)
         try:
             yield
         finally:
+            self._release(live)
+
+    def _hold(self, live: _Live) -> None:
+        live.holders += 1
+        self._turns.add(live)
+
+    def _release(self, live: _Live) -> None:
+        live.holders -= 1
+        if not live.holders:
             self._turns.discard(live)
 
-    def _keep(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        """Run something to its end, also when whoever started it has gone."""
+    def _keep(self, work: Coroutine[Any, Any, T], live: _Live) -> "asyncio.Task[T]":
+        """Run a part of a turn to its end, also when whoever started it has gone."""
         task = asyncio.create_task(work, name="context0-chat")
+        self._hold(live)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+
+        def ended(task: "asyncio.Task[T]") -> None:
+            self._background.discard(task)
+            self._release(live)
+
+        task.add_done_callback(ended)
         return task
 
     def _changed(self, scope: Scope, change: Change) -> None:
@@ -247,65 +285,39 @@ class ChatService(Conversations):
             case OwnerErased():
                 self._contexts.drop(scope)
                 self._forget_modes(scope)
-                for live in self._turns:
-                    live.erased = live.erased or live.scope == scope
+
+    @contextlib.asynccontextmanager
+    async def _quiet(self, scope: Scope) -> AsyncIterator[None]:
+        """Let no turn of an owner write that begins before the end of this; entered when no write is under way."""
+        self._erasing[scope] += 1
+        try:
+            for live in [live for live in self._turns if live.scope == scope]:
+                live.permit.revoke()
+                await live.permit.idle()
+            yield
+        finally:
+            self._erasing[scope] -= 1
+            if not self._erasing[scope]:
+                del self._erasing[scope]
+            self._contexts.drop(scope)
 
 
 async def _nowhere(_: ChatEvent) -> None:
     """For a turn that nobody watches."""
 
 
+def _settle(first: "asyncio.Future[Remembered] | None", remembered: Remembered) -> None:
+    if first is not None and not first.done():
+        first.set_result(remembered)
+
+
+def _push(queue: "asyncio.Queue[ChatEvent | None]", event: ChatEvent | None) -> None:
+    """Put an event without waiting for a reader who may never come: the oldest one makes room."""
+    if queue.full():
+        queue.get_nowait()
+    queue.put_nowait(event)
+
+
 async def _tell(remembered: Remembered, emit: Emit) -> None:
     if remembered.memories or remembered.decisions:
         await emit(MemoryWrittenEvent(memories=remembered.memories, decisions=remembered.decisions))
-
-
-def _reply(answered: Answered, remembered: Remembered | None = None) -> dict[str, Any]:
-    """Return the fields of a reply."""
-    turn = answered.turn
-    failures = dict(turn.failures)
-    if remembered is not None:
-        failures |= dict(remembered.failures)
-    return {
-        "text": turn.answer,
-        "session_id": None if turn.session is None else turn.session.id,
-        "turn_id": turn.id,
-        "message_id": None if answered.answer is None else answered.answer.id,
-        "state": answered.state,
-        "memories_used": () if turn.found is None else tuple(one.memory.id for one in turn.found.items),
-        "cited": answered.cited,
-        "memories_written": () if remembered is None else remembered.memories,
-        "usage": WireUsage(
-            prompt_tokens=answered.usage.prompt_tokens, completion_tokens=answered.usage.completion_tokens
-        ),
-        "model": answered.model,
-        "fallback": answered.fallback,
-        "mode": turn.mode,
-        "operation": turn.operation,
-        "tier": "" if turn.tier is None else turn.tier.name,
-        "privacy": {} if turn.privacy is None else turn.privacy.to_json(),
-        "degraded": failures,
-        "timings_ms": dict(answered.timings_ms),
-    }
-
-
-def _log_turn(answered: Answered) -> None:
-    """Log a turn by numbers and names: never its text, nor who spoke."""
-    turn = answered.turn
-    log.info(
-        "chat.turn",
-        extra={
-            "turn": turn.id,
-            "mode": turn.mode,
-            "operation": turn.operation,
-            "tier": "" if turn.tier is None else turn.tier.name,
-            "state": answered.state,
-            "model": answered.model,
-            "fallback": answered.fallback,
-            "memories": 0 if turn.found is None else len(turn.found.items),
-            "prompt_tokens": answered.usage.prompt_tokens,
-            "completion_tokens": answered.usage.completion_tokens,
-            "degraded": dict(turn.failures),
-            "timings_ms": {stage: round(ms, 3) for stage, ms in answered.timings_ms.items()},
-        },
-    )

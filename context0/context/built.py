@@ -158,7 +158,9 @@ def _with_message(built: BuiltContext, message: Message) -> BuiltContext:
     before = [held for held in history.messages if held.seq < message.seq]
     behind = [held for held in history.messages if held.seq > message.seq]
     messages = (*before, message, *behind)[-MAX_HISTORY:]
-    return replace(built, history=History(messages=messages, through=max(history.through, message.seq)))
+    is_next = message.seq == history.through + 1  # else what lies between may have been written elsewhere
+    through = message.seq if is_next else history.through
+    return replace(built, history=History(messages=messages, through=through))
 
 
 def _with_session(built: BuiltContext, delta: SummaryChanged | SessionRenamed) -> BuiltContext:

@@ -14,7 +14,7 @@ from context0.context.built import BuiltContext, ContextKey, apply
 from context0.context.deltas import Delta
 from context0.context.source import ContextSource, fill
 from context0.context.tiers import Part
-from stores.records import Memory, Message, Scope
+from stores.records import Memory, Message, Scope, SessionId
 
 _RECORD_BYTES: Final = 700
 """Rough bytes of a message or memory beside its text: the record, its id, its times, its metadata."""
@@ -128,11 +128,13 @@ class ContextCache:
             self._entries.pop(key, None)
         self._dropped.update(key for key in self._loading if key.scope == scope)
 
-    def drop_key(self, key: ContextKey) -> None:
-        """Forget one context: its session was deleted."""
-        self._entries.pop(key, None)
-        if key in self._loading:
-            self._dropped.add(key)
+    def drop_session(self, scope: Scope, session_id: SessionId) -> None:
+        """Forget the contexts of a session that was deleted, of every project."""
+        known = [*self._of_owner.get(scope, ()), *self._loading]
+        for key in [key for key in known if (key.scope, key.session_id) == (scope, session_id)]:
+            self._entries.pop(key, None)
+            if key in self._loading:
+                self._dropped.add(key)
 
     def statistics(self) -> CacheStatistics:
         self._entries.expire()

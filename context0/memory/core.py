@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -35,6 +35,7 @@ _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
 
 T = TypeVar("T")
+Quiet = Callable[[Scope], AbstractAsyncContextManager[None]]
 
 
 class EngineCore:
@@ -82,6 +83,7 @@ class EngineCore:
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None
         self._watchers: list[Watcher] = []
+        self._quiet: list[Quiet] = []
         self._attached: list[Callable[[], Awaitable[None]]] = []
 
     @property
@@ -123,9 +125,16 @@ class EngineCore:
             raise EngineClosed("the engine was closed; make a new one")
         return self._parts.chats
 
-    def attach(self, aclose: Callable[[], Awaitable[None]], watcher: Watcher | None = None) -> None:
-        """Let something that works with this engine be closed before it, and be told of every change of memories."""
+    def attach(
+        self, aclose: Callable[[], Awaitable[None]], watcher: Watcher | None = None, quiet: Quiet | None = None
+    ) -> None:
+        """Let something that works with this engine be closed before it, and be told of every change of memories.
+
+        quiet: entered before an owner is erased, and left when that is done: writes nothing for the owner meanwhile.
+        """
         self._attached.append(aclose)
+        if quiet is not None:
+            self._quiet.append(quiet)
         if watcher is not None:
             self._watchers.append(watcher)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar, Unpack
@@ -235,8 +236,11 @@ class MemoryEngine(EngineCore):
         """
         scope = check_scope(user_id)
         await self._ready()
-        self._tell(scope, OwnerErased())  # before: who is at work for the owner must not write any more
-        async with self._indexer.writing:
+        self._tell(scope, OwnerErased())
+        async with AsyncExitStack() as stack:
+            for quiet in self._quiet:  # who is at work for the owner must not write any more
+                await stack.enter_async_context(quiet(scope))
+            await stack.enter_async_context(self._indexer.writing)
             receipt = await erase_owner(scope, self._parts, self._indexes, self._learner, self.chats)
         self._tell(scope, OwnerErased())
         return receipt

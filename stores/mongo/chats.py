@@ -117,8 +117,8 @@ class MongoChats:
         summary: tuple[str, int] | None = None,
         metadata: Metadata | None = None,
     ) -> Session:
-        told = {"title": title, "metadata": None if metadata is None else escape(metadata)}
-        plain = {name: value for name, value in told.items() if value is not None}
+        plain = {} if title is None else {"title": title}
+        plain |= {f"metadata.{key}": value for key, value in escape(metadata or {}).items()}
         same = {"_id": session_id, **LIVE, "source_user_id": scope.owner}
         if summary is not None:
             newer = {**same, "summary_seq": {"$lte": summary[1]}}

@@ -98,7 +98,7 @@ class ReferenceChats:
         if summary is not None and summary[1] >= session.summary_seq:
             session = replace(session, summary=summary[0], summary_seq=summary[1])
         if metadata is not None:
-            session = replace(session, metadata=metadata)
+            session = replace(session, metadata={**session.metadata, **metadata})
         self._rooms[session_id].session = session
         return session
 

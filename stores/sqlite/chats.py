@@ -91,7 +91,7 @@ class SqliteChats:
         if title is not None:
             plain["title"] = title
         if metadata is not None:
-            plain["metadata"] = encode_json(metadata)
+            plain["metadata"] = metadata
         return await self._database.write(partial(_update_session, session_id, scope.owner, plain, summary))
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:
@@ -212,6 +212,8 @@ def _update_session(
 ) -> Session:
     before = _get_session(session_id, owner, connection)
     changes = dict(plain)
+    if "metadata" in changes:
+        changes["metadata"] = encode_json({**before.metadata, **changes["metadata"]})
     if summary is not None and summary[1] >= before.summary_seq:
         changes["summary"], changes["summary_seq"] = summary
     if not changes:

@@ -197,7 +197,15 @@ async def test_an_update_changes_what_is_given_and_not_the_time(chats: ChatStore
     assert changed == replace(titled, summary="so far", summary_seq=4, metadata=METADATA)
     assert await chats.get_session(S1, scope=ANNA) == changed
     assert await chats.update_session(S1, scope=ANNA) == changed
-    assert await chats.update_session(S1, scope=ANNA, title="", metadata={}) == replace(changed, title="", metadata={})
+    assert await chats.update_session(S1, scope=ANNA, title="", metadata={}) == replace(changed, title="")
+
+
+async def test_an_update_of_metadata_leaves_the_keys_of_others(chats: ChatStore) -> None:
+    await begin(chats)
+    await chats.update_session(S1, scope=ANNA, metadata={"mode": "redact", "a.b$": {"x": 1}})
+    await chats.update_session(S1, scope=ANNA, summary=("so far", 4), metadata={"analysis": {"topics": ["bread"]}})
+    changed = await chats.update_session(S1, scope=ANNA, metadata={"mode": None, "a.b$": {"y": 2}})
+    assert changed.metadata == {"mode": None, "a.b$": {"y": 2}, "analysis": {"topics": ["bread"]}}
 
 
 async def test_a_summary_that_covers_less_is_ignored_and_the_rest_is_not(chats: ChatStore) -> None:

@@ -1,6 +1,7 @@
 """D2, C4: a context is read once, carried on by deltas for five minutes, not read again for what was told."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -193,9 +194,11 @@ async def test_a_dropped_owner_is_read_again_and_others_are_not() -> None:
 async def test_a_deleted_session_is_forgotten() -> None:
     source = ListedSource()
     cache = cache_of(source)
-    await cache.get(KEY, ("history",))
-    cache.drop_key(KEY)
-    assert cache.held(KEY) is None
+    in_project = replace(KEY, project="garden")
+    for key in (KEY, in_project):
+        await cache.get(key, ("history",))
+    cache.drop_session(ANNA, SESSION)
+    assert (cache.held(KEY), cache.held(in_project)) == (None, None)
 
 
 async def test_messages_of_another_process_are_found_where_the_session_tells_of_them() -> None:
