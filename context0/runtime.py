@@ -1,6 +1,7 @@
 """The composition root: from settings to live objects. Nothing else knows which backends there are."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.registry import build_embedder
@@ -10,15 +11,23 @@ from context0.llm.protocol import LLM
 from context0.llm.registry import build_llm
 from context0.memory.lazy_vectors import LazyVectors
 from context0.memory.parts import EngineParts, Limits
+from context0.observability.measurements import Measurements, MeasuringOptions
+from context0.observability.metrics import STORE_COMMAND
+from context0.observability.recorder import SILENT, Recorder
 from context0.settings import Settings
 from stores.chat_protocol import ChatStore
 from stores.errors import StoreError
 from stores.journal.options import JournalOptions
+from stores.monitoring import CommandObserver
 from stores.registry import StoreOptions, build_stores, build_vectors, journaled
+
+if TYPE_CHECKING:
+    from context0.observability.performance import PerformanceService
 
 
 def build_parts(settings: Settings) -> EngineParts:
     """Return the parts of an engine, unopened: no file, socket or model is touched. Raises ConfigurationError."""
+    recorder = build_recorder(settings)
     options = StoreOptions(
         sqlite_synchronous=settings.sqlite_synchronous,
         mongodb_timeout_ms=settings.mongodb_timeout_ms,
@@ -27,6 +36,7 @@ def build_parts(settings: Settings) -> EngineParts:
         vector_max_bytes=settings.owner_index_max_bytes,
         hnsw_from=settings.hnsw_from,
         staleness_s=settings.owner_index_staleness_s,
+        observer=_store_commands(recorder) if settings.metrics else None,
     )
     try:
         stores = build_stores(settings.resolved_store_url, options)
@@ -46,6 +56,7 @@ def build_parts(settings: Settings) -> EngineParts:
                 api_key=settings.embedding_api_key.get_secret_value() or None,
                 deadline_s=settings.embedding_deadline_s,
             ),
+            recorder if settings.metrics else None,
         ),
         limits=Limits(
             max_content_bytes=settings.max_content_bytes,
@@ -56,7 +67,48 @@ def build_parts(settings: Settings) -> EngineParts:
             index_interval_s=settings.index_interval_s,
             learn_from_feedback=settings.learn_from_feedback,
         ),
+        recorder=recorder,
     )
+
+
+def build_recorder(settings: Settings) -> Recorder:
+    """Return what takes the measurements: a `Measurements`, or with `metrics` off one that keeps nothing."""
+    if not settings.metrics:
+        return SILENT
+    return Measurements(
+        MeasuringOptions(
+            window_s=settings.metrics_window_s,
+            slow_operation_ms=settings.slow_operation_ms,
+            slow_command_ms=settings.slow_command_ms,
+            slow_llm_ms=settings.slow_llm_ms,
+        )
+    )
+
+
+def build_performance(settings: Settings, recorder: Recorder) -> "PerformanceService | None":
+    """Return what reads the measurements of an engine's recorder, unentered; None with `metrics` off."""
+    from context0.observability.alert_rules import AlertThresholds
+    from context0.observability.performance import PerformanceOptions, PerformanceService
+
+    if not isinstance(recorder, Measurements):
+        return None
+    thresholds = AlertThresholds(
+        response_p95_ms=settings.alert_response_p95_ms,
+        cache_hit_rate=settings.alert_cache_hit_rate,
+        slow_command_share=settings.alert_slow_command_share,
+        llm_failure_share=settings.alert_llm_failure_share,
+        loop_lag_p99_ms=settings.alert_loop_lag_p99_ms,
+        degraded_share=settings.alert_degraded_share,
+        index_pending=settings.alert_index_pending,
+    )
+    return PerformanceService(recorder, PerformanceOptions(thresholds=thresholds))
+
+
+def _store_commands(recorder: Recorder) -> CommandObserver:
+    def observe(store: str, command: str, ms: float, *, failed: bool) -> None:
+        recorder.observe(STORE_COMMAND, ms, failed=failed, store=store, command=command)
+
+    return observe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +120,7 @@ class Models:
     analysis: LLM | None
 
 
-def build_models(settings: Settings | None) -> Models:
+def build_models(settings: Settings | None, recorder: Recorder = SILENT) -> Models:
     """Return the models that the settings (None: the environment's) name, unopened. Raises ConfigurationError."""
     settings = settings or Settings()
     options = LlmOptions(
@@ -86,7 +138,7 @@ def build_models(settings: Settings | None) -> Models:
         breaker_failures=settings.llm_breaker_failures,
         breaker_open_s=settings.llm_breaker_open_s,
     )
-    answers = build_llm(settings.llm_provider, options)
+    answers = build_llm(settings.llm_provider, options, recorder)
     is_model = settings.llm_provider != "extractive"
     return Models(
         answers=answers,

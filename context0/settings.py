@@ -123,6 +123,41 @@ class Settings(BaseSettings):
         default=False, description="Keep searches for an hour so that they can be judged, and use learned weights."
     )
 
+    metrics: bool = Field(default=True, description="Measure what is done; half a microsecond for each figure.")
+    metrics_window_s: float = Field(
+        default=300.0, ge=1, le=86_400, description="How far the sliding window of the figures reaches back."
+    )
+    slow_operation_ms: float = Field(
+        default=1_000.0, gt=0, description="Calls of the engine and of an embedding model slower than this are logged."
+    )
+    slow_llm_ms: float = Field(
+        default=5_000.0, gt=0, description="Turns, requests and calls of a language model slower than this are logged."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="From which level the service logs its own events; other libraries' from WARNING."
+    )
+    alert_response_p95_ms: float = Field(
+        default=3_000.0, ge=0, description="Warn when 5 % of answers, or of their first words, come later; 0: never."
+    )
+    alert_cache_hit_rate: float = Field(
+        default=0.6, ge=0, lt=1, description="Warn when a cache has less of what it is asked for; 0: never."
+    )
+    alert_slow_command_share: float = Field(
+        default=0.05, ge=0, le=1, description="Warn when more of the store commands are slow; 0: never."
+    )
+    alert_llm_failure_share: float = Field(
+        default=0.1, ge=0, le=1, description="Warn when more of the calls of a language model fail; 0: never."
+    )
+    alert_loop_lag_p99_ms: float = Field(
+        default=50.0, ge=0, description="Warn when the event loop is later than this in 1 % of the cases; 0: never."
+    )
+    alert_degraded_share: float = Field(
+        default=0.05, ge=0, le=1, description="Warn when more of the searches or chat turns lack a part; 0: never."
+    )
+    alert_index_pending: int = Field(
+        default=1_000, ge=0, description="Warn when more memories wait for their index; 0: never."
+    )
+
     host: str = Field(default="127.0.0.1", description="The address that the service listens on.")
     port: int = Field(default=8000, ge=0, le=65_535, description="The port of the service; 0: any free one.")
     jwt_secret: SecretStr = Field(

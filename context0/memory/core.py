@@ -24,6 +24,7 @@ from context0.memory.signals import SIGNALS
 from context0.memory.strategies.protocol import SearchStores
 from context0.memory.warming import warm_up
 from context0.memory.writing import Draft, to_document
+from context0.observability.recorder import CacheReading, Recorder
 from context0.settings import Settings
 from stores.chat_protocol import ChatStore
 from stores.cursors import CursorCodec
@@ -79,6 +80,7 @@ class EngineCore:
             learner=self._learner if limits.learn_from_feedback else None,
             reader=QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s),
         )
+        parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
         self._facts = FactKeeper(parts.documents)
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None
@@ -89,6 +91,11 @@ class EngineCore:
     @property
     def clock(self) -> Clock:
         return self._parts.clock
+
+    @property
+    def recorder(self) -> Recorder:
+        """Takes what is measured, here and in whatever works with this engine."""
+        return self._parts.recorder
 
     @property
     def cursors(self) -> CursorCodec:
@@ -213,6 +220,10 @@ class EngineCore:
             self._tell(scope, MemoriesRemoved(ids=over))
         if again:
             self._tell(scope, MemoriesRestored(ids=again))
+
+
+def _reading(indexes: OwnerCache[OwnerIndex]) -> CacheReading:
+    return CacheReading(hits=indexes.hits, misses=indexes.misses, entries=len(indexes), bytes=indexes.nbytes)
 
 
 def _validity(one: Statement, now: datetime) -> Validity:

@@ -30,6 +30,7 @@ from context0.memory.inputs import (
     check_time,
 )
 from context0.memory.learned_weights import LearnedWeights
+from context0.memory.measuring import measured, record_search
 from context0.memory.progress import Progress
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint, narrowed, to_search_request
@@ -79,6 +80,7 @@ class MemoryEngine(EngineCore):
         (memory,) = await self.add_many([{"content": content, **fields}], user_id=user_id, wait=wait)
         return memory
 
+    @measured
     async def add_many(self, memories: Sequence[MemoryInput], *, user_id: str, wait: bool = False) -> list[Memory]:
         """Remember up to 10,000 memories and return them in order: one embedding call and one write for all.
 
@@ -122,12 +124,14 @@ class MemoryEngine(EngineCore):
             raise NotFound(str(memory_id)[:80])
         return found[0]
 
+    @measured
     async def get_many(self, ids: Collection[str], *, user_id: str) -> list[Memory]:
         """Return those of up to 1,000 memories that exist, in the order asked for. One round trip."""
         scope, wanted = check_scope(user_id), check_ids(ids)
         await self._ready()
         return await self._parts.documents.get_many(wanted, scope=scope, now=self._parts.clock.now())
 
+    @measured
     async def list(
         self, *, user_id: str, limit: int = 20, cursor: str | None = None, **options: Unpack[ListOptions]
     ) -> Page[Memory]:
@@ -151,6 +155,7 @@ class MemoryEngine(EngineCore):
         last = [to_ms(items[-1].created_at), items[-1].id]
         return Page(items=items, next_cursor=self._cursors.encode(last, context, now=now))
 
+    @measured
     async def search(
         self, query: str, *, user_id: str, limit: int = 10, cursor: str | None = None, **options: Unpack[SearchOptions]
     ) -> SearchResult:
@@ -188,7 +193,7 @@ class MemoryEngine(EngineCore):
                 "failures": progress.failures | progress.substituted,
                 "why_not": ranking.why_not,
             }
-        return SearchResult(
+        result = SearchResult(
             items=tuple(ranking.found),
             degraded=tuple(progress.degraded),
             next_cursor=self._next_cursor(request, ranking, context),
@@ -197,7 +202,10 @@ class MemoryEngine(EngineCore):
             timings_ms=progress.timings_ms,
             explanation=explanation,
         )
+        record_search(self.recorder, progress, result)
+        return result
 
+    @measured
     async def update(self, memory_id: str, *, user_id: str, **changes: Unpack[MemoryChanges]) -> Memory:
         """Change a memory, keep what it said before in its history, and return it as it is now.
 
@@ -210,6 +218,7 @@ class MemoryEngine(EngineCore):
         draft = Draft(memory=changed, dedupe_key=key)
         return (await self._write_version(scope, draft, before=memory, now=now)).memory
 
+    @measured
     async def delete(self, memory_id: str, *, user_id: str) -> None:
         """Forget one memory with its history: no store returns it from now on. Raises NotFound."""
         scope = check_scope(user_id)
@@ -228,6 +237,7 @@ class MemoryEngine(EngineCore):
         else:
             self._indexer.wake()
 
+    @measured
     async def delete_all(self, *, user_id: str) -> ErasureReceipt:
         """Erase everything of the user in every store, and return the receipt. Safe to repeat.
 
@@ -245,6 +255,7 @@ class MemoryEngine(EngineCore):
         self._tell(scope, OwnerErased())
         return receipt
 
+    @measured
     async def history(self, memory_id: str, *, user_id: str) -> Sequence[HistoryEntry]:
         """Return every version of a memory's content, oldest first, the current one last. Raises NotFound."""
         scope = check_scope(user_id)
@@ -252,6 +263,7 @@ class MemoryEngine(EngineCore):
         await self._ready()
         return await self._parts.documents.history(wanted, scope=scope, now=self._parts.clock.now())
 
+    @measured
     async def facts(
         self, *, user_id: str, about: str | None = None, as_of: datetime | None = None
     ) -> Sequence[StatedFact]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from context0.errors import EmbeddingError, EmbeddingInvalid
 from context0.memory.facts import FactKeeper
+from context0.memory.measuring import Backlog
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
 from context0.memory.writing import to_document, to_index_row
@@ -57,6 +58,7 @@ class Indexer:
         self._clock = parts.clock
         self._guard = guard
         self._indexes = indexes
+        self._backlog = Backlog(parts.recorder)
         self._woken = asyncio.Event()
         self._working = asyncio.Lock()
         self.writing = asyncio.Lock()
@@ -102,6 +104,7 @@ class Indexer:
             await self._expire()
             while work := await self._documents.pending(limit=BATCH, now=self._clock.now()):
                 taken += len(work)
+                self._backlog.taken([item.id for item in work])
                 by_scope: defaultdict[Scope, list[PendingWork]] = defaultdict(list)
                 for item in work:
                     by_scope[item.scope].append(item)
@@ -142,8 +145,10 @@ class Indexer:
         except StoreError as exc:
             log.warning("index.failed", extra={"error": exc.code, "count": len(items)})
             late = list(items)
-        if late:
-            marks = [self._later(item, refused=vectors.get(item.id, b"") is None) for item in late]
+        marks = [self._later(item, refused=vectors.get(item.id, b"") is None) for item in late]
+        put_off = [mark.id for mark in marks if mark.state == "pending"]
+        self._backlog.worked(len(items), put_off=put_off, given_up=len(marks) - len(put_off))
+        if marks:
             await self._documents.mark(marks, scope=scope)
 
     async def _index(self, scope: Scope, items: Sequence[PendingWork], vectors: Mapping[MemoryId, bytes]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from context0.clock import Clock, SystemClock
 from context0.embeddings.protocol import Embedder
 from context0.memory.analysis import QueryAnalyser
+from context0.observability.recorder import SILENT, Recorder
 from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 
@@ -43,3 +44,4 @@ class EngineParts:
     clock: Clock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)
     analyser: QueryAnalyser | None = None
+    recorder: Recorder = SILENT
