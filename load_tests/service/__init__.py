@@ -1,0 +1,1 @@
+"""The load test of the service: who its users are, and what runs it."""
