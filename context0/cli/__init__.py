@@ -1,4 +1,4 @@
-"""The command line: `context0 demo`, `add`, `search`, `list`, `doctor`, `reindex`, `evaluate`."""
+"""The command line: `context0 demo`, `add`, `search`, `list`, `chat`, `doctor`, `reindex`, `evaluate`."""
 
 from context0.cli.application import main
 

@@ -1,6 +1,7 @@
 """Where a person types: the prompt, with line editing, and a history that is in memory only."""
 
 import io
+import locale
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -25,8 +26,11 @@ class LinePrompt:
 
             self._readline = readline
             readline.set_auto_history(False)
-            for option in ("convert-meta off", "input-meta on", "output-meta on"):  # UTF-8 in the locale C too
+            for option in ("convert-meta off", "input-meta on", "output-meta on"):
                 readline.parse_and_bind(f"set {option}")
+            if locale.getlocale(locale.LC_CTYPE)[1] != "UTF-8":
+                with suppress(locale.Error):
+                    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
 
     def ask(self, text: str) -> str:
         """Return a line. Raises EOFError for Ctrl-D, KeyboardInterrupt for Ctrl-C."""
@@ -35,7 +39,8 @@ class LinePrompt:
     def remember(self, line: str) -> None:
         """Let the arrow keys bring the line back, until the program ends."""
         if self._readline is not None:
-            self._readline.add_history(line)
+            with suppress(UnicodeEncodeError):  # a locale that has not its letters: only the history lacks the line
+                self._readline.add_history(line)
 
     def forget(self) -> None:
         if self._readline is not None:

@@ -60,14 +60,16 @@ class Terminal:
         """Do what the line says; False ends the talk."""
         if not line:
             return True
+        goes_on = True
         if line.startswith(COMMAND) and not line.startswith(2 * COMMAND):
             goes_on = run_command(self._talk, line[1:], ask=self._prompt.ask)
+            mode = self._talk.mode_in_force
         else:
             self._answer(line.removeprefix(COMMAND))
-            goes_on = True
-        if self._talk.mode == OFF_RECORD:
+            mode = str(self._talk.privacy.get("mode", ""))  # of a message that was refused nothing is known
+        if mode == OFF_RECORD:
             self._prompt.forget()
-        elif self._talk.privacy.get("mode") != OFF_RECORD:
+        elif mode:
             self._prompt.remember(line)
         return goes_on
 

@@ -49,10 +49,9 @@ class TextView:
     def show(self, event: ChatEvent) -> None:
         match event:
             case TokenEvent(text=text):
+                self._has_told, self._in_line = True, not text.endswith("\n")
                 sys.stdout.write(printable(text))  # not by rich, which would expand tabs and break lines
                 sys.stdout.flush()
-                self._in_line = not text.endswith("\n")
-                self._has_told = True
             case ErrorEvent():
                 self._end_line()
                 print_failure(event.code, event.message)

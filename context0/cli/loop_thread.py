@@ -15,10 +15,13 @@ class Running(Generic[T]):
     """Work on the loop of another thread; it goes on whether anybody waits for it or not."""
 
     def __init__(self, work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self._work = work
         self._loop = loop
         self._task: asyncio.Task[T] | None = None
         self._ended: Future[T] = Future()
-        loop.call_soon_threadsafe(self._begin, work)
+
+    def begin(self) -> None:
+        self._loop.call_soon_threadsafe(self._begin)
 
     def ends_within(self, timeout_s: float) -> bool:
         """Wait for the end, so long at most, and tell whether it has come."""
@@ -29,18 +32,21 @@ class Running(Generic[T]):
         return self._ended.result()
 
     def stop(self) -> None:
-        """Cancel the work, and wait until it has cleaned up after itself."""
+        """Cancel the work, begun or not, and wait until it has cleaned up after itself."""
         self._loop.call_soon_threadsafe(self._cancel)
         with suppress(CancelledError):
             self._ended.result()
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> None:
-        self._task = self._loop.create_task(work, name="context0-cli")
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._work, name="context0-cli")
         self._task.add_done_callback(self._settle)
 
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+        else:
+            self._work.close()
+            self._ended.set_exception(CancelledError())
 
     def _settle(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
@@ -71,12 +77,15 @@ class LoopThread:
         self._thread.join()
 
     def start(self, work: Coroutine[Any, Any, T]) -> Running[T]:
-        return Running(work, self._started.result())
+        running = Running(work, self._started.result())
+        running.begin()
+        return running
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` to its end. Ctrl-C meanwhile cancels it, waits until it has cleaned up, and is raised then."""
-        running = self.start(work)
-        try:
+        running = Running(work, self._started.result())
+        try:  # Ctrl-C may come at any line: from here on it always finds what to stop
+            running.begin()
             return running.result()
         except KeyboardInterrupt:
             running.stop()

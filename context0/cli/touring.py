@@ -25,7 +25,7 @@ def demo(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write a sample conversation into a store, reopen it, ask ten questions, page, update, erase.
+    """Write a sample conversation into a store, reopen it, ask ten questions, page, update, chat, erase.
 
     Needs no network: vectors are made and searched on this machine, whatever the environment says. Exit code 1 when
     something that must hold did not.

@@ -29,6 +29,10 @@ def show(report: DemoReport, console: Console) -> None:
         console.print(
             f"{version.version} {version.event} {version.changed_at:%Y-%m-%d %H:%M:%S}: {escape(version.content)}"
         )
+    _heading(console, "A question to the chat, which quotes without a model")
+    chat = report.chat
+    console.print(f"[bold]{escape(chat.question)}[/bold]\n{escape(chat.answer)}")
+    console.print(f"{_verdict('answered from memory', chat.success)} in {chat.elapsed_ms:.1f} ms")
     _heading(console, "Everything erased")
     _show_erasure(report.erasure, console)
 

@@ -66,6 +66,21 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatTurn:
+    """One question put to the chat. cited: ids of the memories that the answer quotes. degraded: what failed in it."""
+
+    question: str
+    answer: str
+    cited: tuple[str, ...]
+    degraded: Mapping[str, str]
+    elapsed_ms: float
+
+    @property
+    def success(self) -> bool:
+        return bool(self.cited) and not self.degraded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreErasure:
     """What one store says of an erasure: how many of each kind it removed, how many it still holds."""
 
@@ -98,6 +113,7 @@ class DemoReport:
     answers: tuple[Answer, ...]
     pages: PageWalk
     history: tuple[Version, ...]
+    chat: ChatTurn
     erasure: Erasure
 
     @property
@@ -107,9 +123,10 @@ class DemoReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything that must hold did: the page walk, the history, the erasure, and no degraded search."""
+        """Whether all that must hold did: the page walk, history, chat and erasure, and no search was degraded."""
         degraded = any(answer.degraded for answer in self.answers)
-        return self.pages.complete and len(self.history) > 1 and self.erasure.clean and not degraded
+        kept = self.pages.complete and len(self.history) > 1
+        return kept and self.chat.success and self.erasure.clean and not degraded
 
     def as_dict(self) -> dict[str, object]:
         """Plain data for JSON: ISO dates, lists, and the judgements (`success`, `clean`, `answered`, `ok`) beside."""
@@ -126,7 +143,7 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if is_dataclass(value):
         plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        if isinstance(value, Answer):
+        if isinstance(value, Answer | ChatTurn):
             plain["success"] = value.success
         if isinstance(value, Erasure):
             plain["clean"] = value.clean

@@ -1,4 +1,4 @@
-"""Leads an engine through the sample conversation: write, reopen, ask, walk the pages, update, erase."""
+"""Leads an engine through the sample conversation: write, reopen, ask, walk the pages, update, chat, erase."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,17 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from context0.demo.conversation import Demo, DemoQuestion, load_demo
-from context0.demo.report import Answer, DemoReport, Erasure, FoundMemory, PageWalk, StoreErasure, Version, Written
+from context0.demo.report import (
+    Answer,
+    ChatTurn,
+    DemoReport,
+    Erasure,
+    FoundMemory,
+    PageWalk,
+    StoreErasure,
+    Version,
+    Written,
+)
 from context0.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -17,6 +27,7 @@ ANSWERS_SHOWN: Final = 3
 PAGE_SIZE: Final = 20
 NOTE: Final = "Ben wants a pot of thyme for the opening of the shop."
 CORRECTED_NOTE: Final = "Ben wants a pot of rosemary for the opening of the shop, he has thyme already."
+CHAT_QUESTION: Final = "What did Ben say about the Amalienbad?"
 
 EngineFactory: TypeAlias = Callable[[], AbstractAsyncContextManager["MemoryEngine"]]
 """Returns an engine, not yet entered; every call must lead to the same file."""
@@ -38,6 +49,7 @@ async def run_demo(engine_factory: EngineFactory, *, user_id: str = "demo", demo
         answers = [await _ask(engine, question, sample, user_id) for question in sample.questions]
         pages = await _walk_pages(engine, user_id, expected=written.memories)
         history = await _update_note(engine, user_id)
+        chat = await _chat(engine, sample, user_id)
         receipt = await engine.delete_all(user_id=user_id)
         found_afterwards = await _all_found(engine, sample, user_id)
     async with engine_factory() as engine:
@@ -52,6 +64,7 @@ async def run_demo(engine_factory: EngineFactory, *, user_id: str = "demo", demo
         answers=tuple(answers),
         pages=pages,
         history=history,
+        chat=chat,
         erasure=Erasure(
             user_id=receipt.user_id,
             erased_at=receipt.erased_at,
@@ -148,6 +161,23 @@ async def _update_note(engine: "MemoryEngine", user_id: str) -> tuple[Version, .
     return tuple(
         Version(version=entry.version, event=entry.event, content=entry.content, changed_at=entry.changed_at)
         for entry in entries
+    )
+
+
+async def _chat(engine: "MemoryEngine", sample: Demo, user_id: str) -> ChatTurn:
+    """Ask the chat, without a model: it quotes the memories that answer."""
+    from context0.chat.service import ChatService
+    from context0.llm.extractive import ExtractiveLLM
+
+    started = time.perf_counter()
+    async with ChatService(engine, llm=ExtractiveLLM()) as chat:
+        reply = await chat.send(CHAT_QUESTION, user_id=user_id, reference_time=sample.asked_at.astimezone(UTC))
+    return ChatTurn(
+        question=CHAT_QUESTION,
+        answer=reply.text,
+        cited=reply.cited,
+        degraded=dict(reply.degraded),
+        elapsed_ms=_ms_since(started),
     )
 
 

@@ -24,6 +24,8 @@ async def test_the_tour_finds_what_was_said_and_leaves_nothing(tmp_path: Path) -
     assert report.answered >= 6
     assert (report.pages.pages, report.pages.memories, report.pages.duplicates) == (5, 94, 0)
     assert [(version.version, "rosemary" in version.content) for version in report.history] == [(1, False), (2, True)]
+    assert report.chat.success
+    assert "at the Amalienbad.” (Ben, 19 September 2026)" in report.chat.answer
     assert report.erasure.clean
     assert report.ok
 
