@@ -17,6 +17,7 @@ from context0.agents.base import Turn
 from context0.agents.conversation import Conversation
 from context0.agents.conversation_analyst import ConversationAnalyst, RecentMessages
 from context0.agents.follow_up import understood
+from context0.agents.measuring import measured_model, watch_caches
 from context0.agents.memory_manager import MemoryManager
 from context0.agents.memory_retrieval import MemoryRetrieval
 from context0.agents.outcome import Answered, Remembered
@@ -213,12 +214,18 @@ def build_coordinator(
     analyst_llm: LLM | None = None,
 ) -> ContextCoordinator:
     """Return a coordinator with its agents. source: where the analyst reads messages that are no longer at hand."""
+    guardian, recorder = PrivacyGuardian(), engine.recorder
+    watch_caches(recorder, contexts, guardian.reading)
+    extracting, analysing = (
+        None if model is None else measured_model(model, recorder, agent)
+        for model, agent in ((extraction_llm, "memory_manager"), (analyst_llm, "conversation_analyst"))
+    )
     team = Team(
-        privacy=PrivacyGuardian(),
+        privacy=guardian,
         retrieval=MemoryRetrieval(engine),
-        conversation=Conversation(llm),
-        manager=MemoryManager(engine, llm=extraction_llm),
-        analyst=ConversationAnalyst(source, llm=analyst_llm),
+        conversation=Conversation(measured_model(llm, recorder, "conversation")),
+        manager=MemoryManager(engine, llm=extracting),
+        analyst=ConversationAnalyst(source, llm=analysing),
     )
     return ContextCoordinator(team, Transcript(engine, contexts), contexts)
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 from context0.agents.attempts import Missed, log_fault
 from context0.agents.base import Turn
 from context0.agents.coordinator import ContextCoordinator, Emit, build_coordinator
+from context0.agents.measuring import TurnMeter
 from context0.agents.outcome import Answered, Remembered
 from context0.agents.permit import Permit
 from context0.chat.conversations import Conversations
@@ -81,7 +82,7 @@ class ChatService(Conversations):
         if llm is None:
             from context0.runtime import build_models
 
-            models = build_models(engine.settings)
+            models = build_models(engine.settings, engine.recorder)
             llm, extraction_llm, analyst_llm = models.answers, models.extraction, models.analysis
         self._llm = llm
         source = EngineSource(engine)
@@ -90,6 +91,7 @@ class ChatService(Conversations):
         self._coordinator: ContextCoordinator = build_coordinator(
             engine, contexts, source, llm=llm, extraction_llm=extraction_llm, analyst_llm=analyst_llm
         )
+        self._meter = TurnMeter(engine.recorder)
         self._turns: set[_Live] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._extractions = asyncio.Semaphore(_MOST_EXTRACTIONS)
@@ -212,7 +214,9 @@ class ChatService(Conversations):
         """Answer a turn. One that gets no answer, or is given up, is remembered all the same: it was told."""
         try:
             await self._coordinator.answer(answered, emit)
-        except (asyncio.CancelledError, LLMError):
+            self._meter.answered(answered)
+        except (asyncio.CancelledError, LLMError) as failed:
+            self._meter.unanswered(failed.code if isinstance(failed, LLMError) else "cancelled")
             if answered.question is not None and not self._closed:
                 self._keep(self._afterwards(answered, _nowhere, live), live)
             raise
@@ -224,13 +228,14 @@ class ChatService(Conversations):
         remembered = Remembered(failures=(("memory_manager", "cancelled"),))
         try:
             log_turn(answered)
-            analysing = self._keep(self._coordinator.analyse(answered), live)
-            remembered = await self._coordinator.remember(answered)
+            analysing = self._keep(self._meter.analysing(answered, self._coordinator.analyse(answered)), live)
+            remembered = await self._meter.remembering("memory_manager", self._coordinator.remember(answered))
             _settle(first, remembered)
             await _tell(remembered, emit)
             if remembered.extraction == "full":
                 async with self._extractions:
-                    noted = await self._coordinator.extract(answered)
+                    extracting = self._coordinator.extract(answered)
+                    noted = await self._meter.remembering("memory_manager.extract", extracting)
                 await _tell(noted, emit)
             await asyncio.wait((analysing,))
         finally:
