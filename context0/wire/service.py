@@ -22,3 +22,9 @@ class Health(Record):
 
     status: str
     version: str
+
+
+class OwnerRecord(Record):
+    """Whose memory the credential opens."""
+
+    user_id: str
