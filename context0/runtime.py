@@ -18,6 +18,7 @@ from context0.settings import Settings
 from stores.chat_protocol import ChatStore
 from stores.errors import StoreError
 from stores.journal.options import JournalOptions
+from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
 from stores.registry import StoreOptions, build_stores, build_vectors, journaled
 
@@ -145,6 +146,19 @@ def build_models(settings: Settings | None, recorder: Recorder = SILENT) -> Mode
         extraction=answers if is_model and settings.chat_extraction == "model" else None,
         analysis=answers if is_model and settings.chat_analysis == "model" else None,
     )
+
+
+def build_keys(settings: Settings) -> KeyStore:
+    """Return the store of API keys, unopened, with a connection of its own. Raises ConfigurationError."""
+    options = StoreOptions(
+        sqlite_synchronous=settings.sqlite_synchronous,
+        mongodb_timeout_ms=settings.mongodb_timeout_ms,
+        slow_command_ms=settings.slow_command_ms,
+    )
+    try:
+        return build_stores(settings.resolved_store_url, options).keys
+    except (StoreError, ValueError) as exc:
+        raise ConfigurationError(str(exc)) from exc
 
 
 def _behind_a_journal(chats: ChatStore, settings: Settings) -> ChatStore:

@@ -185,7 +185,9 @@ class Settings(BaseSettings):
     turn_log_s: float = Field(
         default=300.0, ge=0, le=86_400, description="How long a finished streamed turn can be read again."
     )
-    turn_log_max_turns: int = Field(default=10_000, ge=1, description="So many streamed turns can be read again.")
+    turn_log_max_bytes: int = Field(
+        default=64 << 20, ge=1 << 20, description="What all finished turns that can be read again may take."
+    )
     max_requests: int = Field(
         default=4_096, ge=1, description="Requests and streams at the same time; more get 503 at once."
     )

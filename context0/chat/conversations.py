@@ -25,7 +25,7 @@ from stores.errors import NotFound
 from stores.records import Decision, DecisionId, DecisionState, Keyset, Message, Page, Scope, Session, SessionId
 
 _KNOWN_MODES: Final = 10_000
-_MODES_S: Final = 30.0
+_MODES_S: Final = 60.0
 """So late a mode that was set by another process holds here."""
 _PAGE: Final = 1_000
 _MODES_DEADLINE_S: Final = 2.0
@@ -105,6 +105,13 @@ class Conversations:
         else:
             await chats.update_session(wanted, scope=scope, metadata={MODE_KEY: chosen})
         self._modes[scope, wanted] = chosen
+
+    async def mode(self, *, user_id: str, session_id: str | None = None) -> PrivacyMode:
+        """Return the mode that holds for the next turn, of a session or without one. Raises NotFound, StoreError."""
+        scope, wanted = check_scope(user_id), None if session_id is None else _session_id(session_id)
+        if wanted is not None:
+            await (await self._engine.chats()).get_session(wanted, scope=scope)
+        return effective_mode(None, *await self._known_modes(scope, wanted))
 
     async def decisions(
         self, *, user_id: str, limit: int = 20, cursor: str | None = None, pending: bool = True

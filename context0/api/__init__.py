@@ -1,0 +1,1 @@
+"""The HTTP service: routes, streams, credentials, limits, errors."""

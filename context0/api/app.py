@@ -1,0 +1,105 @@
+"""The application: routes, what stands before them, and what it says of itself (OpenAPI). It opens nothing."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from context0 import __version__
+from context0.api.auth import Gate
+from context0.api.body import BodyGuard
+from context0.api.envelope import Envelope
+from context0.api.errors import Failure, body_of, failure_of, invalid
+from context0.api.limits import Admission, OwnerLimits
+from context0.api.routes import ROUTERS
+from context0.api.routes.health import PUBLIC
+from context0.api.services import Services
+from context0.errors import Context0Error
+from stores.errors import StoreError
+
+_ABOUT: Final = (
+    "A memory that any assistant can have. Send an API key or a token as `Authorization: Bearer …` or `X-API-Key: …`;"
+    " whose memory a request is about, the credential says. Every failure is"
+    ' `{"error": {"code", "message", "request_id"}}`.'
+)
+_SCHEMES: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (c0_…) or a token (JWT)."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
+_DOCS: Final = "/openapi.json"
+
+
+class ServiceApp(FastAPI):
+    """FastAPI with our description: every route needs a credential that is not public."""
+
+    def __init__(self, *, public: frozenset[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._public = public
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
+            schema["security"] = [{name: []} for name in _SCHEMES]
+            for path, operations in schema["paths"].items():
+                for operation in operations.values():
+                    if path in self._public:
+                        operation["security"] = []
+            self.openapi_schema = schema
+        return self.openapi_schema
+
+
+def create_app(
+    services: Services, *, routers: Sequence[APIRouter] = (), public: frozenset[str] = frozenset()
+) -> ServiceApp:
+    """Return the application over services that are open. routers: more routes; public: paths of them without a key."""
+    open_to_all = PUBLIC | {_DOCS} | public
+    app = ServiceApp(
+        public=open_to_all,
+        title="Context0",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=_DOCS,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.services = services
+    for routes in (*ROUTERS, *routers):
+        app.include_router(routes)
+    for kind in (HTTPException, Context0Error, StoreError):
+        app.add_exception_handler(kind, _failed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    # the last one added is the outermost
+    app.add_middleware(BodyGuard, limits=services.bodies)
+    app.add_middleware(OwnerLimits, limits=services.requests)
+    app.add_middleware(Gate, authenticator=services.authenticator, public=open_to_all)
+    app.add_middleware(
+        Admission, limits=services.requests, always=open_to_all, stopping=lambda: services.turns.stopping
+    )
+    app.add_middleware(Envelope, observe=services.observe)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+async def _failed(request: Request, exc: Exception) -> Response:
+    return _answer(request, failure_of(exc))
+
+
+async def _invalid(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestValidationError)  # noqa: S101 - as it was registered
+    return _answer(request, invalid(exc.errors()))
+
+
+def _answer(request: Request, failure: Failure) -> Response:
+    body = body_of(failure, request.state.request_id, request.url.path)
+    return Response(body, failure.status, headers=failure.headers, media_type="application/json")

@@ -1,0 +1,107 @@
+"""How much is let in: requests at the same time, of all and of one user, and requests a second of one user."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from cachetools import LRUCache
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from context0.api.errors import RETRY_AFTER_S, Refused
+
+_KNOWN_OWNERS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """See `Settings` for the meaning of each."""
+
+    max_requests: int = 4_096
+    owner_max_requests: int = 1_024
+    owner_rate_per_s: float = 1_000.0
+    owner_rate_burst: int = 2_000
+
+
+class Admission:
+    """Refuses what is beyond the service's strength at once, before anything was done for it.
+
+    always: paths that are let in whatever happens. stopping: says whether the service is about to end.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, limits: RequestLimits, always: frozenset[str], stopping: Callable[[], bool]
+    ) -> None:
+        self._app = app
+        self._limits = limits
+        self._always = always
+        self._stopping = stopping
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self._always:
+            await self._app(scope, receive, send)
+            return
+        if self._stopping():
+            raise _busy(503, "stopping", "the service is stopping; ask again in a moment")
+        if self._running >= self._limits.max_requests:
+            raise _busy(503, "overloaded", "the service has as much to do as it can; ask again after a moment")
+        self._running += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running -= 1
+
+
+class Buckets:
+    """A bucket of tokens for each owner: `burst` at most, refilled by `rate` a second. Of the last 10,000 owners."""
+
+    def __init__(self, rate_per_s: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate_per_s
+        self._burst = float(burst)
+        self._clock = clock
+        self._levels: LRUCache[str, tuple[float, float]] = LRUCache(_KNOWN_OWNERS)
+
+    def take(self, owner: str) -> float:
+        """Take one token and return 0, or take none and return the seconds until there is one."""
+        now = self._clock()
+        level, at = self._levels.get(owner, (self._burst, now))
+        level = min(self._burst, level + (now - at) * self._rate)
+        if level < 1:
+            self._levels[owner] = (level, now)
+            return (1 - level) / self._rate
+        self._levels[owner] = (level - 1, now)
+        return 0.0
+
+
+class OwnerLimits:
+    """Keeps one user from taking all: stands behind the check of credentials."""
+
+    def __init__(self, app: ASGIApp, *, limits: RequestLimits, buckets: Buckets | None = None) -> None:
+        self._app = app
+        self._most = limits.owner_max_requests
+        self._buckets = buckets or Buckets(limits.owner_rate_per_s, limits.owner_rate_burst)
+        self._running: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        owner = scope["state"].get("owner") if scope["type"] == "http" else None
+        if owner is None:
+            await self._app(scope, receive, send)
+            return
+        if self._running[owner] >= self._most:
+            raise _busy(429, "too_many_requests", f"at most {self._most} requests at the same time; wait for others")
+        if wait_s := self._buckets.take(owner):
+            raise _busy(429, "rate_limited", "too many requests a second; wait as Retry-After says", wait_s)
+        self._running[owner] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running[owner] -= 1
+            if not self._running[owner]:
+                del self._running[owner]
+
+
+def _busy(status: int, code: str, message: str, wait_s: float = RETRY_AFTER_S) -> Refused:
+    return Refused(status, code, message, {"retry-after": str(max(1, math.ceil(wait_s)))})

@@ -1,0 +1,14 @@
+"""The routes, one module for each thing that they are about."""
+
+from typing import Final
+
+from context0.api.routes import chat, completions, health, me, memories, sessions
+
+ROUTERS: Final = (
+    memories.routes,
+    chat.routes,
+    sessions.routes,
+    completions.routes,
+    me.routes,
+    health.routes,
+)

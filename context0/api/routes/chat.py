@@ -1,0 +1,95 @@
+"""The routes of a chat's turns: ask, as JSON or as a stream; follow a turn again."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import Header
+from starlette.responses import Response
+
+from context0.api.errors import Refused, failure_of_event
+from context0.api.routing import router, told
+from context0.api.services import Call, answer, client_gone
+from context0.api.sse import MEDIA_TYPE, EventStream, events_encoded, resume_position
+from context0.api.turns import TurnRequest
+from context0.chat.service import TurnOptions
+from context0.wire import ChatReply, ChatRequest, ErrorEvent
+
+routes: Final = router("chat")
+_STREAM: Final = {MEDIA_TYPE: {"schema": {"type": "string"}, "example": 'id: 7f…:3\nevent: token\ndata: {"type": …}'}}
+
+
+def _told(*more: int) -> dict[int | str, dict[str, Any]]:
+    answers = told(ChatReply, 404, *more)
+    answers[200] = {**answers[200], "content": _STREAM}
+    return answers
+
+
+@routes.post("/v1/chat", response_model=None, responses=_told())
+async def chat(
+    call: Call, body: ChatRequest, accept: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Response:
+    """Answer a message from memory, and remember what it told.
+
+    As one JSON answer; or, with `"stream": true` or `Accept: text/event-stream`, as events: session, privacy, memories,
+    token…, done, memory_written. A stream that breaks ends its turn, unless `"resumable": true` was sent.
+    """
+    if body.stream or MEDIA_TYPE in (accept or ""):
+        return await _streamed(call, body)
+    reply = await call.while_connected(call.services.chat.send(body.message, user_id=call.owner, **_options(body)))
+    return client_gone() if reply is None else answer(reply)
+
+
+@routes.get(
+    "/v1/chat/turns/{turn_id}",
+    response_model=None,
+    responses={**told(None, 404), 200: {"description": "The events", "content": _STREAM}},
+)
+async def follow_turn(
+    call: Call,
+    turn_id: str,
+    last_event_id: Annotated[str | None, Header(description="Go on behind this event.")] = None,
+) -> Response:
+    """Follow a streamed turn that runs or has ended a short while ago, from its first event or behind `Last-Event-ID`.
+
+    Off-the-record turns can be followed only while they run.
+    """
+    services = call.services
+    turn = services.turns.find(turn_id, call.owner)
+    if turn is None:
+        raise Refused(404, "not_found", "no such turn here: it may have ended a while ago; read the session's messages")
+    after = resume_position(last_event_id, turn_id)
+    if after is None:
+        raise Refused(400, "invalid_event_id", "Last-Event-ID is not of this turn; send an id of its events, or none")
+    return EventStream(turn, services.turns, services.times, after=after)
+
+
+async def _streamed(call: Call, body: ChatRequest) -> Response:
+    services = call.services
+    turn = services.turns.start(
+        TurnRequest(
+            owner=call.owner,
+            events=services.chat.stream(body.message, user_id=call.owner, **_options(body)),
+            encode=events_encoded,
+            resumable=body.resumable,
+        )
+    )
+    try:
+        first = await call.while_connected(turn.first())
+    except BaseException:
+        turn.cancel()
+        raise
+    if first is None:
+        turn.cancel()
+        return client_gone()
+    if isinstance(first, ErrorEvent):
+        failure = failure_of_event(first.code, first.message)
+        raise Refused(failure.status, failure.code, failure.message, failure.headers)
+    return EventStream(turn, services.turns, services.times)
+
+
+def _options(body: ChatRequest) -> TurnOptions:
+    return {
+        "session_id": body.session_id,
+        "mode": body.mode,
+        "project": body.project,
+        "reference_time": body.reference_time,
+    }

@@ -1,0 +1,93 @@
+"""The routes about everything that is kept of a user: take it along, erase it."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response, StreamingResponse
+
+from context0.api.routing import router, told
+from context0.api.services import Call, answer
+from context0.wire.memories import ReceiptRecord
+
+routes: Final = router("me")
+_PAGE: Final = 500
+_LINES: Final = "application/x-ndjson"
+
+
+@routes.delete("/v1/me", response_model=None, responses=told(ReceiptRecord))
+async def erase_me(call: Call) -> Response:
+    """Erase everything of the user in every store. Safe to repeat; a receipt that is not ok says: call again.
+
+    API keys stay: they open an empty memory then.
+    """
+    services = call.services
+    services.turns.forget(call.owner)
+    receipt = await services.engine.delete_all(user_id=call.owner)
+    services.turns.forget(call.owner)
+    whole = {
+        "ok": receipt.ok,
+        "user_id": receipt.user_id,
+        "erased_at": receipt.erased_at,
+        "stores": receipt.stores,
+    }
+    return answer(whole)
+
+
+@routes.get(
+    "/v1/me/export",
+    response_model=None,
+    responses={
+        **told(None),
+        200: {"description": "One record a line", "content": {_LINES: {"schema": {"type": "string"}}}},
+    },
+)
+async def export_me(call: Call) -> Response:
+    """Hand out everything that is kept of the user, a JSON record a line: memories, sessions, messages, decisions.
+
+    A record has a `kind` and a `record`. The last line has the kind `end` and counts; without it, it is incomplete.
+    """
+    return StreamingResponse(_exported(call), media_type=_LINES)
+
+
+async def _exported(call: Call) -> AsyncIterator[bytes]:
+    engine, chat, owner = call.services.engine, call.services.chat, call.owner
+    counts = {"memory": 0, "session": 0, "message": 0, "decision": 0}
+
+    def lines(kind: str, records: Any) -> bytes:
+        counts[kind] += len(records)
+        return b"".join(_line(kind, record) for record in records)
+
+    cursor: str | None = None
+    while True:
+        memories = await engine.list(user_id=owner, limit=_PAGE, cursor=cursor)
+        yield lines("memory", memories.items)
+        if (cursor := memories.next_cursor) is None:
+            break
+    while True:
+        sessions = await chat.sessions(user_id=owner, limit=_PAGE, cursor=cursor)
+        yield lines("session", sessions.items)
+        for session in sessions.items:
+            async for messages in _messages(call, session.id):
+                yield lines("message", messages)
+        if (cursor := sessions.next_cursor) is None:
+            break
+    while True:
+        decisions = await chat.decisions(user_id=owner, limit=_PAGE, cursor=cursor, pending=False)
+        yield lines("decision", [one.model_dump() for one in decisions.items])
+        if (cursor := decisions.next_cursor) is None:
+            break
+    yield _line("end", counts)
+
+
+async def _messages(call: Call, session_id: str) -> AsyncIterator[Any]:
+    cursor: str | None = None
+    while True:
+        page = await call.services.chat.messages(session_id, user_id=call.owner, limit=_PAGE, cursor=cursor)
+        yield page.items
+        if (cursor := page.next_cursor) is None:
+            return
+
+
+def _line(kind: str, record: Any) -> bytes:
+    return orjson.dumps({"kind": kind, "record": record}, default=dict, option=orjson.OPT_APPEND_NEWLINE)

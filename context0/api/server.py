@@ -1,0 +1,165 @@
+"""The process's side of serving: connections that may not dawdle, and an end that loses nothing.
+
+uvicorn ends a process that is told twice without closing what it holds, and waits for streams for ever; here every
+signal means the same, streams are told first, and whoever opened the stores closes them afterwards.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEEP_ALIVE_S: Final = 20
+MAX_HEAD_BYTES: Final = 65_536
+BACKLOG: Final = 2_048
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_TOO_LARGE_HEAD: Final = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTimes:
+    """head_deadline_s: for the head of a request. stall_s: how long a reader may take nothing. drain_s: for requests
+    that run when the service is told to end.
+    """
+
+    head_deadline_s: float = 10.0
+    stall_s: float = 30.0
+    drain_s: float = 5.0
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Closes connections whose request does not arrive, or whose reader takes nothing. See `guarded`."""
+
+    head_deadline_s = 10.0
+    stall_s = 30.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._stall: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the superclass
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()
+        super().data_received(data)
+        if self._head is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE_HEAD)
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        self._head_arrived()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_arrived()
+        self._reads_again()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall = self.loop.call_later(self.stall_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._reads_again()
+        super().resume_writing()
+
+    def _head_arrived(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _reads_again(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _await_head(self) -> None:
+        self._head_bytes = 0
+        self._head = self.loop.call_later(self.head_deadline_s, self.transport.close)
+
+
+class GracefulServer(uvicorn.Server):
+    """A server that is told to end by SIGINT or SIGTERM, once or often. stop_streams: called at the first one."""
+
+    def __init__(self, config: uvicorn.Config, stop_streams: Callable[[], None], on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop_streams = stop_streams
+        self._on_start = on_start
+
+    def stop(self) -> None:
+        """End: no new connection, streams are told, what runs may finish for a while. Twice is harmless."""
+        if not self.should_exit:
+            self.should_exit = True
+            self._stop_streams()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Never raises them again afterwards, as uvicorn does: the stores are still to be closed then."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # we are on our way, within the grace
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_start()
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound. Raises OSError."""
+    return socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+    )
+
+
+def address_of(bound: socket.socket) -> str:
+    host, port, *_ = bound.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_for(
+    app: ASGIApp, times: ServerTimes, *, stop_streams: Callable[[], None], on_start: Callable[[], None]
+) -> GracefulServer:
+    """Return a server for `serve(sockets=[…])`; it logs no addresses of requests, which may hold names."""
+    config = uvicorn.Config(
+        app,
+        http=guarded(times),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(times.drain_s)),
+    )
+    return GracefulServer(config, stop_streams, on_start)
+
+
+def guarded(times: ServerTimes) -> type[GuardedProtocol]:
+    """Return the protocol with these deadlines: uvicorn makes one for each connection, and hands it none of ours."""
+    return type(
+        "TimedProtocol", (GuardedProtocol,), {"head_deadline_s": times.head_deadline_s, "stall_s": times.stall_s}
+    )

@@ -1,0 +1,109 @@
+"""What the routes work with, and a request as they see it."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from context0.api.auth import Authenticator
+from context0.api.body import BodyLimits, decode
+from context0.api.envelope import Observe, RequestOutcome
+from context0.api.limits import RequestLimits
+from context0.api.sse import StreamTimes
+from context0.api.turns import Turns
+from context0.chat.service import ChatService
+from context0.memory.engine import MemoryEngine
+
+T = TypeVar("T")
+
+_CLIENT_GONE: Final = 499
+
+
+def nobody(_: RequestOutcome) -> None:
+    """For a service that nobody measures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of the service, opened and closed by who made them. model: the name that OpenAI's clients see.
+
+    observe: is told of each request when it has ended.
+    """
+
+    engine: MemoryEngine
+    chat: ChatService
+    authenticator: Authenticator
+    turns: Turns
+    model: str = "context0"
+    requests: RequestLimits = field(default_factory=RequestLimits)
+    bodies: BodyLimits = field(default_factory=BodyLimits)
+    times: StreamTimes = field(default_factory=StreamTimes)
+    observe: Observe = nobody
+
+
+class Call(Request):
+    """A request whose owner is known."""
+
+    @property
+    def owner(self) -> str:
+        """Whose memory this is about: from the credential, and from nothing else."""
+        owner: str = self.scope["state"]["owner"]
+        return owner
+
+    @property
+    def services(self) -> Services:
+        services: Services = self.app.state.services
+        return services
+
+    async def json(self) -> Any:
+        """Raises Refused."""
+        return decode(await self.body())
+
+    async def while_connected(self, work: Awaitable[T]) -> T | None:
+        """Await `work`; when the client goes away it is cancelled, and this returns None."""
+        running = asyncio.ensure_future(work)
+        watch = asyncio.create_task(self._gone(), name="context0-disconnect")
+        try:
+            await asyncio.wait((running, watch), return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return await running
+            return None
+        finally:
+            watch.cancel()
+            running.cancel()
+            await asyncio.wait((running, watch))
+
+    async def _gone(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return records, or lists of them, as JSON."""
+    body = orjson.dumps(value, default=_plain)
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def listed(items: Any, next_cursor: str | None = None) -> Response:
+    return answer({"items": items, "next_cursor": next_cursor})
+
+
+def client_gone() -> Response:
+    """What is answered where nobody is left to hear it."""
+    return Response(status_code=_CLIENT_GONE)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="python")
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    try:
+        return dict(value)  # type: ignore[call-overload]  # any mapping
+    except (TypeError, ValueError):
+        return list(value)  # type: ignore[call-overload]  # any collection
