@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from context0.memory.engine import MemoryEngine
+from tests.chat_bench import Chat, ChatBench, open_chat_bench
 from tests.engine_bench import BACKENDS, REGIMES, EngineBench, Faulty, open_bench
 
 _DURABLE: Final = ("sqlite", "mongodb")
@@ -52,3 +53,14 @@ async def untouched(tmp_path: Path) -> AsyncIterator[MemoryEngine]:
         engine = bench.engine(documents=Faulty, learn_from_feedback=True)
         yield engine
         assert not engine._parts.documents.calls  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+async def chats(backend: str, tmp_path: Path) -> AsyncIterator[ChatBench]:
+    async with open_chat_bench(backend, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def chat(chats: ChatBench) -> Chat:
+    return chats.chat()
