@@ -293,12 +293,25 @@ class GraphStore(Protocol):
 
 
 class CacheStore(Protocol):
-    """A shared cache with time to live: may forget at any time, may be down, never the truth."""
+    """A shared cache with time to live: may forget at any time, may be down, never the truth.
 
-    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]: ...
+    keys: ASCII, at most 128 characters. It connects when it is first asked, and again after every failure; no call
+    takes longer than its deadline. Raises Unavailable, Timeout.
+    """
 
-    async def put_many(self, entries: Sequence[tuple[str, bytes]], *, ttl_s: float) -> None: ...
+    @property
+    def name(self) -> str: ...
 
-    async def delete_many(self, keys: Sequence[str]) -> None: ...
+    async def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the values in the order of `keys` (0..1,000), None for what is not there. One round trip."""
+
+    async def put_many(self, entries: Sequence[tuple[str, bytes]], *, ttl_s: float) -> None:
+        """Keep the values for up to `ttl_s` (at least 0.001), in the place of former ones. One round trip."""
+
+    async def put_missing(self, key: str, value: bytes, *, ttl_s: float) -> bytes:
+        """Return what is there; where nothing is, keep `value` and return it. Atomic. One round trip."""
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Forget the keys; unknown ones are fine. One round trip."""
 
     async def aclose(self) -> None: ...

@@ -13,7 +13,7 @@ from stores.journal.chats import JournaledChats
 from stores.journal.options import JournalOptions
 from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
-from stores.protocols import DocumentStore, GraphStore, VectorStore
+from stores.protocols import CacheStore, DocumentStore, GraphStore, VectorStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class StoreOptions:
     hnsw_from: int = 50_000
     staleness_s: float = 1.0
     observer: CommandObserver | None = None
+    cache_deadline_ms: float = 50.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,10 @@ STORES: Final[Mapping[str, str]] = {
 VECTOR_STORES: Final[Mapping[str, str]] = {
     "local": "stores.local.build:build",
     "pinecone": "stores.pinecone.build:build",
+}
+CACHE_STORES: Final[Mapping[str, str]] = {
+    "redis": "stores.redis.build:build",
+    "rediss": "stores.redis.build:build",
 }
 
 
@@ -86,6 +91,20 @@ def journal_folder(url: str, folder: Path) -> Path:
 def build_vectors(url: str, documents: DocumentStore, options: StoreOptions) -> VectorStore:
     """Return the vector store of `url`, unopened. Raises ValueError for a bad URL."""
     store: VectorStore = _builder(VECTOR_STORES, url, "vector_url")(url, documents, options)
+    return store
+
+
+def build_cache(url: str, options: StoreOptions) -> CacheStore | None:
+    """Return the shared cache of `url`, unconnected; None for memory://, which is the process alone.
+
+    Raises ValueError for a bad URL, or when what it needs is not installed.
+    """
+    if url.startswith("memory://"):
+        return None
+    try:
+        store: CacheStore = _builder({"memory": "", **CACHE_STORES}, url, "cache_url")(url, options)
+    except ModuleNotFoundError as exc:
+        raise ValueError(f"cache_url needs {exc.name}, which is not installed: pip install 'context0[redis]'") from exc
     return store
 
 
