@@ -207,7 +207,8 @@ def _messages(room: _Room, question: str, asked_at: datetime) -> tuple[PromptMes
 
 def _answering(question: str, asked_at: datetime, sources: Sequence[Source]) -> tuple[Source, ...]:
     """Mark the sources that state what the question asks for, where it asks for a fact that rules can read."""
-    asked = {fact_key(*fact) for fact in facts_asked(question)}
+    # a message off the record has no sources, and must not come into the cache of questions
+    asked = {fact_key(*fact) for fact in facts_asked(question)} if sources else ()
     if not asked:
         return tuple(sources)
     return tuple(replace(source, answers=bool(asked.intersection(_stated(source, asked_at)))) for source in sources)

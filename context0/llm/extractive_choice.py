@@ -67,7 +67,7 @@ def answers_to(question: str, sources: Sequence[Source]) -> list[Quote]:
 
 
 def surely_answers(quotes: Sequence[Quote], question: str) -> bool:
-    """Tell whether the best quote is more than the nearest: it states what is asked for, or has the question's words."""
+    """Tell whether the best quote is more than the nearest: it states what is asked, or has the question's words."""
     if not quotes:
         return False
     return quotes[0].source.answers or quotes[0].words >= _SURE_WORDS or not asked_for(question)
@@ -84,6 +84,8 @@ def related_to(statement: str, sources: Sequence[Source]) -> Quote | None:
 
 def _ranked(message: str, sources: Sequence[Source], wanted: Wanted) -> list[Quote]:
     """Return the best sentence of each source, best first; equal ones in the order of the sources."""
+    if not sources:  # a message off the record has none, and must not come into the caches of words
+        return []
     subjects = asked_for(message)
     candidates = [
         (number, source, sentence, subjects_of(f"{source.speaker or ''} {sentence}"))
