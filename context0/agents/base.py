@@ -21,6 +21,7 @@ class Turn:
     """One turn of a chat, as far as it has come; each agent returns the next version of it.
 
     text: the message as it may be kept and sent: masked in the mode `redact`. asked_at: what "yesterday" counts from.
+    earlier: what was said before as the caller tells it, ascending: the history of a turn without a session.
     project: whose context is used, beside the user's and the session's. history: the last messages of the session
     before this turn, ascending. query: what is searched for; empty is the text. found: None where nothing was looked
     up.
@@ -36,6 +37,7 @@ class Turn:
     asked_at: datetime
     mode: "PrivacyMode" = "normal"
     project: str | None = None
+    earlier: tuple[Message, ...] = ()
     privacy: "PrivacyReport | None" = None
     operation: "Operation" = "moderate"
     tier: "Tier | None" = None

@@ -10,7 +10,7 @@ from context0.agents.attempts import Missed, attempt, guarded
 from context0.agents.base import Agent, Turn
 from context0.agents.outcome import Answered
 from context0.agents.transcript import PERSIST_DEADLINE_S, Transcript
-from context0.context.built import BuiltContext, ContextKey, session_facts
+from context0.context.built import BuiltContext, ContextKey, History, session_facts
 from context0.context.cache import ContextCache
 from stores.errors import NotFound
 from stores.records import Message, Session
@@ -44,7 +44,7 @@ class Preparation:
         """Return what is known of the turn's conversation without a query, if the turn may use it."""
         if turn.privacy is None or not turn.privacy.uses_history:
             return None
-        return self._contexts.held(_key(turn))
+        return _told(turn, None) if turn.earlier else self._contexts.held(_key(turn))
 
     async def run(self, answered: Answered) -> BuiltContext | None:
         """Fill `answered.turn`, and return the context of its prompt; None where none is used, or could be had.
@@ -73,6 +73,8 @@ class Preparation:
             turn = turn.evolve(session=session)
         if isinstance(context, Missed):
             turn, context = turn.failed("history", context.reason), None
+        if turn.earlier and turn.privacy is not None and turn.privacy.uses_history:
+            context = _told(turn, context)
         answered.turn, built = await self._completed(turn, context)
         return built
 
@@ -118,6 +120,11 @@ class Preparation:
         if history is not None:  # the question stands at the end of the prompt already
             history = replace(history, messages=tuple(one for one in history.messages if one.seq < first))
         return turn, replace(built, history=history, session=session_facts(session))
+
+
+def _told(turn: Turn, built: BuiltContext | None) -> BuiltContext:
+    """Return the context with the history that the caller told."""
+    return replace(built or BuiltContext(key=_key(turn)), history=History(messages=turn.earlier))
 
 
 def _key(turn: Turn) -> ContextKey:

@@ -1,13 +1,12 @@
 """OpenAI's chat API on a memory: a conversation to a turn, a turn's events to pieces of a completion. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import orjson
 
 from context0.api.sse import StreamEnds
-from context0.api.turns import Encode
 from context0.errors import InvalidInput
 from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, SessionEvent, ShutdownEvent, TokenEvent
 from context0.wire.chat import Reply
@@ -23,6 +22,9 @@ from context0.wire.completions import (
     OpenAIErrorBody,
 )
 
+if TYPE_CHECKING:
+    from stores.records import Role
+
 DONE: Final = b"data: [DONE]\n\n"
 
 
@@ -31,7 +33,7 @@ class Asked:
     """What a completion request asks. earlier: (role, text) of the user and the assistant before, ascending."""
 
     message: str
-    earlier: tuple[tuple[str, str], ...]
+    earlier: "tuple[tuple[Role, str], ...]"
     session_id: str | None
 
 
@@ -47,11 +49,12 @@ def asked(body: CompletionRequest, session_header: str | None) -> Asked:
         raise InvalidInput("response_format", "only text is served; leave it out")
     if body.messages[-1].role != "user":
         raise InvalidInput("messages", "the last one must be the user's: it is what is answered")
-    spoken = [(one.role, text) for one in body.messages if one.role in ("user", "assistant") and (text := _text(one))]
     told = (body.metadata or {}).get("session_id")
     if told is not None and not isinstance(told, str):
         raise InvalidInput("metadata.session_id", f"give a text, not {type(told).__name__}")
-    return Asked(message=_text(body.messages[-1]), earlier=tuple(spoken[:-1]), session_id=session_header or told)
+    return Asked(
+        message=_text(body.messages[-1]), earlier=tuple(_spoken(body.messages[:-1])), session_id=session_header or told
+    )
 
 
 def completion(reply: ChatReply, created: int) -> Completion:
@@ -72,15 +75,23 @@ def ends(request_id: str) -> StreamEnds:
     return StreamEnds(beginning=b"", shutdown=_error("stopping", stopped.message, request_id))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamedCompletion:
+    """What the pieces of one completion have in common. on_done: is told of the whole reply."""
+
+    model: str
+    created: int
+    request_id: str
+    include_usage: bool
+    on_done: Callable[[Reply], None]
+
+
 class CompletionEncoder:
     """Makes the pieces of one streamed completion."""
 
-    def __init__(self, model: str, created: int, *, request_id: str, include_usage: bool) -> None:
+    def __init__(self, common: StreamedCompletion) -> None:
+        self._common = common
         self._id = ""
-        self._model = model
-        self._created = created
-        self._request_id = request_id
-        self._include_usage = include_usage
         self._failed = False
 
     def encode(self, event: ChatEvent, number: int) -> bytes | None:  # noqa: ARG002 - as Encode has it
@@ -92,25 +103,27 @@ class CompletionEncoder:
                 return self._piece([_choice({"content": event.text})])
             case ErrorEvent():
                 self._failed = True
-                return _error(event.code, event.message, self._request_id)
+                return _error(event.code, event.message, self._common.request_id)
             case DoneEvent():
+                self._common.on_done(event)
                 return None if self._failed else self._end(event)
         return None
 
     def _end(self, done: DoneEvent) -> bytes:
         last = self._piece([_choice({}, _finish(done))], context0=_use(done).model_dump())
-        if self._include_usage:
+        if self._common.include_usage:
             last += self._piece([], usage=_usage(done).model_dump())
         return last + DONE
 
     def _piece(self, choices: Sequence[Mapping[str, object]], **more: object) -> bytes:
         """Return a `CompletionChunk`, without the fields that a piece lacks: some clients take null for a value."""
-        head = {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
+        head = {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._common.created,
+            "model": self._common.model,
+        }
         return b"data: " + orjson.dumps({**head, "choices": choices, **more}, default=list) + b"\n\n"
-
-
-def encoder(model: str, created: int, *, request_id: str, include_usage: bool) -> Encode:
-    return CompletionEncoder(model, created, request_id=request_id, include_usage=include_usage).encode
 
 
 def _choice(delta: Mapping[str, str], finish_reason: str | None = None) -> Mapping[str, object]:
@@ -120,6 +133,12 @@ def _choice(delta: Mapping[str, str], finish_reason: str | None = None) -> Mappi
 def _error(code: str, message: str, request_id: str) -> bytes:
     told = OpenAIError(error=OpenAIErrorBody(message=message, type="server_error", code=code, request_id=request_id))
     return f"data: {told.model_dump_json()}\n\n".encode()
+
+
+def _spoken(messages: Sequence[CompletionMessage]) -> "Iterator[tuple[Role, str]]":
+    for one in messages:
+        if one.role in ("user", "assistant") and (text := _text(one)):
+            yield one.role, text
 
 
 def _text(message: CompletionMessage) -> str:

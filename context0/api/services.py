@@ -15,6 +15,7 @@ from context0.api.body import BodyLimits, decode
 from context0.api.envelope import Observe, RequestOutcome
 from context0.api.limits import RequestLimits
 from context0.api.sse import StreamTimes
+from context0.api.threads import Threads
 from context0.api.turns import Turns
 from context0.chat.service import ChatService
 from context0.memory.engine import MemoryEngine
@@ -40,6 +41,7 @@ class Services:
     authenticator: Authenticator
     turns: Turns
     model: str = "context0"
+    threads: Threads = field(default_factory=Threads)
     requests: RequestLimits = field(default_factory=RequestLimits)
     bodies: BodyLimits = field(default_factory=BodyLimits)
     times: StreamTimes = field(default_factory=StreamTimes)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -18,6 +18,7 @@ from context0.agents.measuring import TurnMeter
 from context0.agents.outcome import Answered, Remembered
 from context0.agents.permit import Permit
 from context0.chat.conversations import Conversations
+from context0.chat.earlier import told_messages
 from context0.chat.replies import log_turn, reply_fields
 from context0.context.cache import ContextCache
 from context0.context.deltas import MemoryRemoved, MemoryWritten
@@ -29,7 +30,7 @@ from context0.memory.engine import MemoryEngine
 from context0.memory.inputs import check_message, check_name_or_none, check_names, check_scope, check_time
 from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, MemoryWrittenEvent
 from stores.errors import StoreError
-from stores.records import Scope, SessionId
+from stores.records import Role, Scope, SessionId
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,6 +45,8 @@ _MOST_EXTRACTIONS: Final = 8
 class TurnOptions(TypedDict, total=False):
     """What a turn takes beside its message and its user.
 
+    earlier: (role, text) of the user and the assistant, ascending: what was said before, as the caller tells it, for a
+    turn without a session_id; it is shown to the model, and not kept.
     mode: normal, read_only, off_record or redact; None is the session's, or else the user's, or else normal.
     project: whose facts are used and extended. reference_time: what "yesterday" counts from; default now.
     """
@@ -52,6 +55,7 @@ class TurnOptions(TypedDict, total=False):
     mode: str | None
     project: str | None
     reference_time: datetime | None
+    earlier: Sequence[tuple[Role, str]]
 
 
 @dataclass(slots=True, eq=False)
@@ -185,6 +189,7 @@ class ChatService(Conversations):
             asked_at=asked_at,
             mode="redact" if isinstance(mode, Missed) else mode,
             project=project,
+            earlier=() if session_id is not None else told_messages(options.get("earlier", ()), asked_at),
             failures={"profile": mode.reason} if isinstance(mode, Missed) else {},
             is_mode_known=is_known,
             permit=live.permit,

@@ -1,6 +1,7 @@
 """The routes that speak OpenAI's API: an existing client gains memory by another base_url."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Final
 
@@ -8,13 +9,14 @@ from fastapi import Header
 from starlette.responses import Response
 
 from context0.api.errors import Refused, failure_of_event
-from context0.api.openai_compat import Asked, asked, completion, encoder, ends
+from context0.api.openai_compat import Asked, CompletionEncoder, StreamedCompletion, asked, completion, ends
 from context0.api.routing import router, told
 from context0.api.services import Call, answer, client_gone
 from context0.api.sse import MEDIA_TYPE, EventStream
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions
 from context0.wire import ErrorEvent
+from context0.wire.chat import Reply
 from context0.wire.completions import Completion, CompletionRequest, Model, ModelList
 
 routes: Final = router("openai")
@@ -38,11 +40,14 @@ async def create_completion(
 ) -> Response:
     """Answer a conversation as OpenAI's API does, from memory. Whose memory, the credential says; never `user`."""
     turn = asked(body, x_context0_session)
+    if turn.session_id is None:
+        turn = replace(turn, session_id=call.services.threads.take(call.owner, turn.earlier))
     if body.stream:
         return await _streamed(call, body, turn)
     reply = await call.while_connected(call.services.chat.send(turn.message, user_id=call.owner, **_options(turn)))
     if reply is None:
         return client_gone()
+    _remember(call, turn, reply)
     return answer(completion(reply, int(time.time())), headers=_named(reply.session_id))
 
 
@@ -59,17 +64,18 @@ def _models(call: Call) -> list[str]:
 async def _streamed(call: Call, body: CompletionRequest, turn: Asked) -> Response:
     services, request_id = call.services, call.state.request_id
     options = body.stream_options
+    common = StreamedCompletion(
+        model=services.model,
+        created=int(time.time()),
+        request_id=request_id,
+        include_usage=options is not None and options.include_usage,
+        on_done=partial(_remember, call, turn),
+    )
     running = services.turns.start(
         TurnRequest(
             owner=call.owner,
             events=services.chat.stream(turn.message, user_id=call.owner, **_options(turn)),
-            encode=partial(
-                encoder,
-                services.model,
-                int(time.time()),
-                request_id=request_id,
-                include_usage=options is not None and options.include_usage,
-            ),
+            encode=lambda: CompletionEncoder(common).encode,
             shared=False,
         )
     )
@@ -95,4 +101,11 @@ def _named(session_id: str | None) -> dict[str, str]:
 
 
 def _options(turn: Asked) -> TurnOptions:
-    return {"session_id": turn.session_id}
+    return {"session_id": turn.session_id, "earlier": turn.earlier}
+
+
+def _remember(call: Call, turn: Asked, reply: Reply) -> None:
+    """Let the next request that repeats this conversation go on with its session."""
+    if reply.session_id is not None and reply.state == "complete":
+        said = (*turn.earlier, ("user", turn.message), ("assistant", reply.text))
+        call.services.threads.put(call.owner, said, reply.session_id)

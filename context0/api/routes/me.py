@@ -23,6 +23,7 @@ async def erase_me(call: Call) -> Response:
     """
     services = call.services
     services.turns.forget(call.owner)
+    services.threads.forget(call.owner)
     receipt = await services.engine.delete_all(user_id=call.owner)
     services.turns.forget(call.owner)
     whole = {

@@ -46,6 +46,7 @@ async def change_session(call: Call, session_id: str, body: ChangeSession) -> Re
 @routes.delete("/v1/sessions/{session_id}", status_code=204, response_model=None, responses=told(None, 404, status=204))
 async def delete_session(call: Call, session_id: str) -> Response:
     """Erase a conversation with its messages; memories stay."""
+    call.services.threads.forget(call.owner, session_id)
     await call.services.chat.delete_session(session_id, user_id=call.owner)
     return Response(status_code=204)
 
