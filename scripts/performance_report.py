@@ -21,8 +21,8 @@ import httpx
 from context0.observability.reports import (
     NotASnapshot,
     Tolerance,
-    comparison_markdown,
     compared,
+    comparison_markdown,
     daily_markdown,
     rows_json,
     rows_of,

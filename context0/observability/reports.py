@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How one series changed. share: of the worse of p50 and p95, +0.2 is a fifth slower; None where it cannot be said."""
+    """How one series changed. share: of the worse of p50 and p95, +0.2 is a fifth slower; None: it cannot be said."""
 
     group: str
     name: str
@@ -94,9 +94,11 @@ def daily_markdown(snapshot: Snapshot, rows: Sequence[Row]) -> str:
     lines = [
         "# Performance report",
         "",
-        f"Taken {snapshot['taken_at']}, up for {snapshot['uptime_s'] / 3600:.1f} h, "
-        f"{process['rss_bytes'] / 2**20:.0f} MiB resident, {process['tasks']} tasks, "
-        f"{_or_unknown(process['open_files'])} open files, {snapshot['open_streams']:g} open streams. Durations in ms.",
+        (
+            f"Taken {snapshot['taken_at']}, up for {snapshot['uptime_s'] / 3600:.1f} h, "
+            f"{process['rss_bytes'] / 2**20:.0f} MiB resident, {process['tasks']} tasks, "
+            f"{_or_unknown(process['open_files'])} open files, {snapshot['open_streams']:g} open streams. Durations in ms."
+        ),
         "",
         *_alert_lines(snapshot),
     ]
@@ -124,8 +126,10 @@ def comparison_markdown(changes: Sequence[Change], tolerance: Tolerance) -> str:
     lines = [
         "# Before and after",
         "",
-        f"{worse} of {len(told)} series are worse by more than {tolerance.share:.0%}; "
-        f"{len(changes) - len(told)} could not be compared: new, gone, or too few observations. Durations in ms.",
+        (
+            f"{worse} of {len(told)} series are worse by more than {tolerance.share:.0%}; "
+            f"{len(changes) - len(told)} could not be compared: new, gone, or too few observations. Durations in ms."
+        ),
         "",
         "| | group | series | p50 | p95 | failed | change |",
         "|---|---|---|---|---|---|---|",
