@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Call:
-    """What one call has told so far. outcome: "complete", "cancelled", "fallback", or the code of an error."""
+    """What one call has told so far. outcome: "complete", "cancelled", "fallback", or what failed."""
 
     __slots__ = ("first_ms", "outcome", "started", "usage")
 
@@ -74,6 +74,9 @@ class Measured(Wrapper):
             yield call
         except LLMError as error:
             call.outcome = error.code
+            raise
+        except Exception:
+            call.outcome = "error"
             raise
         finally:
             self._tell(call)

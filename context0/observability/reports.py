@@ -97,7 +97,7 @@ def daily_markdown(snapshot: Snapshot, rows: Sequence[Row]) -> str:
         (
             f"Taken {snapshot['taken_at']}, up for {snapshot['uptime_s'] / 3600:.1f} h, "
             f"{process['rss_bytes'] / 2**20:.0f} MiB resident, {process['tasks']} tasks, "
-            f"{_or_unknown(process['open_files'])} open files, {snapshot['open_streams']:g} open streams. Durations in ms."
+            f"{_or_unknown(process['open_files'])} open files, {snapshot['open_streams']:g} open streams. In ms."
         ),
         "",
         *_alert_lines(snapshot),

@@ -1,4 +1,4 @@
-"""Alerts: raised after two looks, cleared after three that are clearly well; each figure from what was measured (B8)."""
+"""Alerts: raised after two looks, cleared after three that are clearly well; the figure of each rule (B8)."""
 
 from collections.abc import Callable
 from typing import Any
