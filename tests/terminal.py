@@ -16,6 +16,7 @@ CTRL_C: Final = "\x03"
 CTRL_D: Final = "\x04"
 UP: Final = "\x1b[A"
 _LONGEST_S: Final = 30.0
+_PATIENCE_S: Final = 3.0
 _TAKE_TERMINAL: Final = (
     "import fcntl, termios, runpy; fcntl.ioctl(0, termios.TIOCSCTTY, 0); runpy.run_module('context0', None, '__main__')"
 )
@@ -62,6 +63,16 @@ class TerminalProcess:
             assert self._read(deadline), f"{text!r} did not come: {self.seen!r}"
         shown, self._read_to = self.seen[self._read_to : at + len(text)], at + len(text)
         return shown
+
+    def interrupted(self) -> int:
+        """Press Ctrl-C at a prompt until something comes of it, and return the exit code.
+
+        GNU readline misses one that comes in the microseconds between its prompt and its waiting for keys.
+        """
+        self.type(CTRL_C)
+        while not select.select([self._own], [], [], _PATIENCE_S)[0]:
+            self.type(CTRL_C)
+        return self.ended()
 
     def ended(self) -> int:
         """Read all that is shown yet, and return the exit code."""

@@ -1,6 +1,6 @@
 """The talk at a terminal: asks for a line, has it answered or done, shows what came meanwhile, and ends tidily."""
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Final
 
 import typer
@@ -44,8 +44,9 @@ class Terminal:
 
     def _ask(self) -> str | None:
         """Show what earlier turns told meanwhile, and return the next line, or None at the end of the input."""
-        for event in self._talk.late():
-            self._view.show(event)
+        with suppress(KeyboardInterrupt):  # meant for an answer that had just ended, or what it remembers
+            for event in self._talk.late():
+                self._view.show(event)
         mode = self._talk.mode_in_force
         told_mode = "" if mode == "normal" else f" ({mode})"
         try:

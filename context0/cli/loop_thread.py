@@ -1,6 +1,7 @@
 """An event loop in a thread of its own, so that a person can type in the main thread while work goes on."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future, wait
@@ -92,6 +93,8 @@ class LoopThread:
             raise
 
     def _serve(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):  # Ctrl-C has to wake the thread that waits for a line, and no other
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         asyncio.run(self._until_stopped())
 
     async def _until_stopped(self) -> None:

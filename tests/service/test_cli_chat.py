@@ -4,16 +4,15 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from context0.cli.loop_thread import LoopThread
 from tests.command_line import CommandLine
-from tests.loopback_llm import LoopbackLLM, Reply, loopback_llm, refusal, saying
+from tests.loopback_llm import LoopbackLLM, Reply, refusal, saying
+from tests.loopback_thread import loopback_llm_in_a_thread
 
 MOVED = "I moved to Munich in May."
 ASKED = "Where did I move in May?"
@@ -28,10 +27,7 @@ def context0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 @pytest.fixture
 def server(context0: CommandLine) -> Iterator[LoopbackLLM]:
     """A chat model of our own on this machine, which the settings name."""
-    with LoopThread() as loop, ExitStack() as closing:
-        serving = loopback_llm()
-        stub = loop.run(serving.__aenter__())
-        closing.callback(lambda: loop.run(serving.__aexit__(None, None, None)))
+    with loopback_llm_in_a_thread() as stub:
         context0.configure(llm_provider="openai", llm_model="stub", llm_base_url=stub.base_url, chat_extraction="rules")
         yield stub
 
