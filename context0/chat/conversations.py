@@ -28,6 +28,8 @@ _KNOWN_MODES: Final = 10_000
 _MODES_S: Final = 60.0
 """So late a mode that was set by another process holds here."""
 _PAGE: Final = 1_000
+_OPENING_S: Final = 30.0
+"""For the first turn of a process, which may open the stores."""
 _MODES_DEADLINE_S: Final = 2.0
 _MOST_MESSAGES: Final = 999
 """On a page: stores read a thousand at once, and the one behind the page tells that there is another."""
@@ -40,6 +42,7 @@ class Conversations:
     def __init__(self, engine: MemoryEngine, contexts: ContextCache) -> None:
         self._engine = engine
         self._contexts = contexts
+        self._modes_deadline_s = _MODES_DEADLINE_S
         self._settling: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
         self._modes: TTLCache[tuple[Scope, SessionId | None], PrivacyMode | None] = TTLCache(_KNOWN_MODES, _MODES_S)
 
@@ -162,7 +165,10 @@ class Conversations:
         """
         if mode is not None:
             return effective_mode(mode, None, None)
-        known = await attempt("modes", self._known_modes(scope, session_id), deadline_s=_MODES_DEADLINE_S)
+        opened = await attempt("chats", self._engine.chats(), deadline_s=_OPENING_S)
+        if isinstance(opened, Missed):
+            return opened
+        known = await attempt("modes", self._known_modes(scope, session_id), deadline_s=self._modes_deadline_s)
         return known if isinstance(known, Missed) else effective_mode(None, *known)
 
     async def _known_modes(

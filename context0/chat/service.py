@@ -181,6 +181,8 @@ class ChatService(Conversations):
         session_id = None if told_session is None else SessionId(told_session)
         mode = await self._effective(options.get("mode"), live.scope, session_id)
         is_known = not isinstance(mode, Missed)
+        if isinstance(mode, Missed) and isinstance(mode.cause, EngineClosed):
+            raise mode.cause
         return Turn(
             id=uuid.uuid4().hex,
             scope=live.scope,
