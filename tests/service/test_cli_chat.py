@@ -13,6 +13,7 @@ import pytest
 from tests.command_line import CommandLine
 from tests.loopback_llm import LoopbackLLM, Reply, refusal, saying
 from tests.loopback_thread import loopback_llm_in_a_thread
+from tests.mongo_server import database_url, fresh_name
 
 MOVED = "I moved to Munich in May."
 ASKED = "Where did I move in May?"
@@ -111,6 +112,15 @@ def test_a_reader_that_has_gone_is_no_failure_to_tell(context0: CommandLine) -> 
         os.close(writing)
         _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (1, b"")
+
+
+def test_the_same_talk_runs_on_mongodb_by_one_url(context0: CommandLine) -> None:
+    context0.configure(store_url=database_url(fresh_name()))
+    assert f"remembered: {MOVED}" in context0("chat", MOVED, "--user", "anna").out
+    asked = context0("chat", ASKED, "--user", "anna")
+    assert (asked.code, asked.err) == (0, "")
+    assert MOVED in asked.out
+    assert context0.store.exists() is False
 
 
 # --- from a pipe
