@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from context0.chat.service import ChatService
     from context0.memory.engine import MemoryEngine
     from context0.memory.results import ErasureReceipt, FoundMemory, SearchResult
+    from context0.sdk.async_client import AsyncContext0Client
+    from context0.sdk.client import Context0Client
     from context0.settings import Settings
     from context0.wire import ChatReply
     from stores.records import HistoryEntry, Memory, Page
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncContext0Client",
     "ChatReply",
     "ChatService",
+    "Context0Client",
     "ErasureReceipt",
     "FoundMemory",
     "HistoryEntry",
@@ -27,8 +31,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncContext0Client": "context0.sdk.async_client",
     "ChatReply": "context0.wire",
     "ChatService": "context0.chat.service",
+    "Context0Client": "context0.sdk.client",
     "ErasureReceipt": "context0.memory.results",
     "FoundMemory": "context0.memory.results",
     "HistoryEntry": "stores.records",

@@ -11,7 +11,7 @@ import context0
 from tests.architecture.source import ROOT
 
 PUBLIC_NAMES: Final = {
-    *("MemoryEngine", "ChatService", "Settings"),
+    *("MemoryEngine", "ChatService", "Settings", "Context0Client", "AsyncContext0Client"),
     *("ChatReply", "ErasureReceipt", "FoundMemory", "HistoryEntry", "Memory", "Page", "SearchResult"),
 }
 HEAVY: Final = ("openai", "pinecone", "numpy", "pymongo", "wordllama", "apsw", "usearch", "httpx", "typer", "rich")

@@ -1,0 +1,32 @@
+"""The requests about the service, and about all that is kept of a user, and how their answers are read. No I/O."""
+
+from typing import Final
+
+from context0.sdk.answers import reading
+from context0.sdk.requests import Call, Request
+from context0.wire.memories import ReceiptRecord
+from context0.wire.service import Health, OwnerRecord
+
+_ME: Final = "/v1/me"
+
+
+def health() -> Call[Health]:
+    return Call(request=Request(method="GET", path="/healthz"), read=reading(Health))
+
+
+def ready() -> Call[Health]:
+    """A service that cannot serve says why in the same shape, so its 503 is an answer."""
+    request = Request(method="GET", path="/readyz", repeat="unsent")
+    return Call(request=request, read=reading(Health), also=frozenset({503}))
+
+
+def owner() -> Call[OwnerRecord]:
+    return Call(request=Request(method="GET", path=_ME), read=reading(OwnerRecord))
+
+
+def erase() -> Call[ReceiptRecord]:
+    return Call(request=Request(method="DELETE", path=_ME), read=reading(ReceiptRecord))
+
+
+def export() -> Request:
+    return Request(method="GET", path=f"{_ME}/export", headers={"accept": "application/x-ndjson"})

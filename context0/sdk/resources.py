@@ -1,0 +1,169 @@
+"""What a client offers, by subject: each method names a request of the core and has it carried out."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Unpack
+
+from context0.sdk import chat_calls, memory_calls, owner_calls
+from context0.sdk.courier import ChatStream, Courier
+from context0.sdk.exporting import MEMORIES_ONLY, Exported, exported
+from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions, TurnOptions
+from context0.sdk.streaming import StreamedTurn
+from context0.wire.chat import ChatDecision, ChatReply, Mode, Ruling
+from context0.wire.memories import HistoryRecord, MemoryList, MemoryRecord, ReceiptRecord, SearchReply
+from context0.wire.sessions import DecisionList, MessageList, MessageRecord, ModeRecord, SessionList, SessionRecord
+
+
+class _Resource:
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+
+
+class Memories(_Resource):
+    """Memories of the user whose key it is. Each method raises ClientError."""
+
+    def add(self, content: str, **fields: Unpack[MemoryFields]) -> MemoryRecord:
+        """Remember a text, durably. Exactly the same again, or the same idempotency_key, is the same memory."""
+        return self._courier.call(memory_calls.add(content, fields))
+
+    def add_many(self, memories: Sequence[MemoryInput]) -> tuple[MemoryRecord, ...]:
+        """Remember up to 10,000 memories in one write, in order; all are checked before any is written."""
+        return self._courier.call(memory_calls.add_many(memories)).items
+
+    def get(self, memory_id: str) -> MemoryRecord:
+        """Return one memory. Raises NotFound."""
+        return self._courier.call(memory_calls.get(memory_id))
+
+    def list(self, *, limit: int = 20, cursor: str | None = None, **options: Unpack[ListOptions]) -> MemoryList:
+        """Return a page of up to 1,000 memories, newest first, and the cursor of the next."""
+        return self._courier.call(memory_calls.page(limit, cursor, options))
+
+    def iterate(self, **options: Unpack[ListOptions]) -> Iterator[MemoryRecord]:
+        """Yield all memories, newest first; a page of 100 is asked for when it is needed."""
+        return self._courier.walk(memory_calls.pages(options))
+
+    def search(
+        self, query: str, *, limit: int = 10, cursor: str | None = None, **options: Unpack[SearchOptions]
+    ) -> SearchReply:
+        """Return what answers `query`, best first; arms that could not answer are named in `degraded`."""
+        return self._courier.call(memory_calls.search(query, limit, cursor, options))
+
+    def update(self, memory_id: str, **changes: Unpack[MemoryChanges]) -> MemoryRecord:
+        """Change what is named; what was said before stays in the history. Raises NotFound, Conflict."""
+        return self._courier.call(memory_calls.change(memory_id, changes))
+
+    def delete(self, memory_id: str) -> None:
+        """Forget a memory with its history. Raises NotFound."""
+        self._courier.call(memory_calls.delete(memory_id))
+
+    def history(self, memory_id: str) -> tuple[HistoryRecord, ...]:
+        """Return every version of a memory's content, oldest first. Raises NotFound."""
+        return self._courier.call(memory_calls.history(memory_id)).items
+
+    def export(self) -> Generator[Exported, None, None]:
+        """Yield every memory as it is stored. Raises StreamCut at its end if it was not all of them."""
+        steps = exported(owner_calls.export(), self._courier.setup.pace, kinds=MEMORIES_ONLY)
+        return self._courier.follow(steps)
+
+
+class Chat(_Resource):
+    """Turns of a conversation that remembers."""
+
+    def send(self, message: str, **options: Unpack[TurnOptions]) -> ChatReply:
+        """Answer a message, and return the whole reply. Sent again only if it never left."""
+        return self._courier.call(chat_calls.send(message, options))
+
+    def stream(self, message: str, *, resumable: bool = False, **options: Unpack[TurnOptions]) -> ChatStream:
+        """Answer a message as events: session, privacy, memories, token…, done, memory_written.
+
+        resumable: the turn goes on when the connection breaks, and is taken up again behind the last event; it then
+        goes on as well when the stream is closed early. Without it, a cut ends the turn and raises StreamCut.
+        """
+        opening = chat_calls.stream(message, options, resumable=resumable)
+        resuming = chat_calls.follow if resumable else None
+        return ChatStream(self._courier, StreamedTurn(opening, self._courier.setup.pace, resuming=resuming))
+
+    def resume(self, turn_id: str, last_event_id: str | None = None) -> ChatStream:
+        """Follow a turn that runs, or ended a short while ago, behind an event; None is from its first.
+
+        Raises NotFound for a turn that the service does not have any more.
+        """
+        turn = StreamedTurn(
+            chat_calls.follow(turn_id, last_event_id),
+            self._courier.setup.pace,
+            resuming=chat_calls.follow,
+            turn_id=turn_id,
+            last_event_id=last_event_id,
+        )
+        return ChatStream(self._courier, turn)
+
+
+class Sessions(_Resource):
+    """Conversations and their messages."""
+
+    def list(self, *, limit: int = 20, cursor: str | None = None) -> SessionList:
+        """Return a page of conversations, the latest first, and the cursor of the next."""
+        return self._courier.call(chat_calls.sessions(limit, cursor))
+
+    def iterate(self) -> Iterator[SessionRecord]:
+        """Yield all conversations, the latest first."""
+        return self._courier.walk(chat_calls.all_sessions)
+
+    def get(self, session_id: str) -> SessionRecord:
+        """Return one conversation, with its summary. Raises NotFound."""
+        return self._courier.call(chat_calls.session(session_id))
+
+    def rename(self, session_id: str, title: str) -> SessionRecord:
+        """Give a conversation another title. Raises NotFound."""
+        return self._courier.call(chat_calls.rename(session_id, title))
+
+    def delete(self, session_id: str) -> None:
+        """Erase a conversation with its messages; memories stay. Raises NotFound."""
+        self._courier.call(chat_calls.delete_session(session_id))
+
+    def messages(self, session_id: str, *, limit: int = 50, cursor: str | None = None) -> MessageList:
+        """Return a page of messages, ascending, the newest page first; the cursor leads to older ones."""
+        return self._courier.call(chat_calls.messages(session_id, limit, cursor))
+
+    def iterate_messages(self, session_id: str) -> Iterator[MessageRecord]:
+        """Yield all messages of a conversation, the newest first."""
+        return self._courier.walk(chat_calls.all_messages(session_id))
+
+
+class Decisions(_Resource):
+    """Contradictions between memories that only the user can settle."""
+
+    def list(self, *, limit: int = 20, cursor: str | None = None, pending: bool = True) -> DecisionList:
+        """Return a page of those that wait, or of all, newest first, and the cursor of the next."""
+        return self._courier.call(chat_calls.decisions(limit, cursor, pending=pending))
+
+    def iterate(self, *, pending: bool = True) -> Iterator[ChatDecision]:
+        """Yield those that wait, or all, newest first."""
+        return self._courier.walk(chat_calls.all_decisions(pending=pending))
+
+    def decide(self, decision_id: str, ruling: Ruling) -> ChatDecision:
+        """Settle one: keep_new, keep_both or undo. Raises NotFound, and Conflict for one that was settled before."""
+        return self._courier.call(chat_calls.decide(decision_id, ruling))
+
+
+class PrivacyMode(_Resource):
+    """What turns may read and keep: normal, read_only, off_record or redact."""
+
+    def get(self, session_id: str | None = None) -> ModeRecord:
+        """Return the mode that holds for the next turn. Raises NotFound for an unknown session."""
+        return self._courier.call(chat_calls.get_mode(session_id))
+
+    def set(self, mode: Mode | None, session_id: str | None = None) -> ModeRecord:
+        """Set the mode of a session, or of all that the user says; None takes it back. Returns what holds now."""
+        return self._courier.call(chat_calls.set_mode(mode, session_id))
+
+
+class Me(_Resource):
+    """Everything that is kept of the user whose key it is."""
+
+    def erase(self) -> ReceiptRecord:
+        """Erase everything in every store, and return the receipt; one that is not `ok` means: call again."""
+        return self._courier.call(owner_calls.erase())
+
+    def export(self) -> Generator[Exported, None, None]:
+        """Yield every record that is kept. Raises StreamCut at its end if it was not all of them."""
+        return self._courier.follow(exported(owner_calls.export(), self._courier.setup.pace))

@@ -1,0 +1,156 @@
+"""Decides when a request is sent, waited for and sent again: the one place that retries for the client. No I/O."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from context0.llm.retry_budget import RetryBudget
+from context0.sdk.answers import error_of, is_success, retry_after_s
+from context0.sdk.errors import ClientError, InvalidInput
+from context0.sdk.requests import Answer, Call, Request
+
+T = TypeVar("T")
+
+_DONE: Final = 204
+_REFUSED: Final = frozenset({429, 503})
+"""The service says that it did nothing."""
+_PASSING: Final = _REFUSED | {408, 502, 504}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """How a call is tried again.
+
+    retries: attempts after the first. Waits are between zero and `first_wait_s`, doubled each time, and at least what
+    the service asks for; if that is more than `longest_wait_s`, the error is raised at once. share, reserve: how many
+    retries all calls together may make, see RetryBudget. resumes: how often in a row a stream is taken up again
+    without anything new. silence_s: a stream that says nothing for so long, not even a ping, counts as broken.
+    """
+
+    retries: int = 2
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 10.0
+    share: float = 0.1
+    reserve: float = 5.0
+    resumes: int = 5
+    silence_s: float = 45.0
+
+    def __post_init__(self) -> None:
+        for name in ("retries", "resumes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
+                raise InvalidInput("give a whole number from 0 to 100", field=name)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The time that calls have, and how they retry. timeout_s: for one call with all its attempts.
+
+    now: monotonic seconds. draw: a number in [0, 1). new_id: names a call in the service's logs.
+    """
+
+    timeout_s: float
+    rule: RetryRule
+    budget: RetryBudget
+    now: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] = random.random
+    new_id: Callable[[], str] = _new_id
+
+    def named(self, request: Request) -> Request:
+        """Return the request with an id of its own, so that a failure without an answer can be found in the logs."""
+        return replace(request, headers={**request.headers, "x-request-id": self.new_id()})
+
+    def wait_s(self, retry: int, asked_s: float | None) -> float:
+        """Return how long to wait before the `retry`-th retry (from 0)."""
+        backoff = self.draw() * min(self.rule.longest_wait_s, self.rule.first_wait_s * 2.0**retry)
+        return backoff if asked_s is None else asked_s + backoff / 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Send it, and tell what came: an Answer, or a Failure."""
+
+    request: Request
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Let this time pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """No answer came. left: whether something of the request may have left."""
+
+    error: ClientError
+    left: bool = True
+
+
+Step = Send | Wait
+Outcome = Answer | Failure
+Steps = Generator[Step, Outcome | None, T]
+"""Yields what is to be done; what came of it is sent back in (None after a Wait). Returns what all of it was for."""
+
+
+def carried_out(call: Call[T], pace: Pace) -> Steps[T]:
+    """Yield what is to be done for a call. Returns what its answer says.
+
+    Raises ClientError: that of the last attempt.
+    """
+    answer = yield from answered(call.request, pace)
+    if not is_success(answer) and answer.status not in call.also:
+        raise error_of(answer)
+    return call.read(answer)
+
+
+def answered(request: Request, pace: Pace) -> Steps[Answer]:
+    """As `carried_out`, but returns the answer as it is, also that of a failure that is not tried again."""
+    pace.budget.deposit()
+    ends_at = pace.now() + pace.timeout_s
+    doubtful = False
+    for retry in range(pace.rule.retries + 1):
+        outcome = yield Send(request=pace.named(request), timeout_s=max(0.001, ends_at - pace.now()))
+        if isinstance(outcome, Answer) and doubtful and request.method == "DELETE" and outcome.status == 404:
+            return Answer(status=_DONE, headers=outcome.headers)  # the attempt without an answer has deleted it
+        wait_s = next_wait_s(request, outcome, retry, pace, left_s=ends_at - pace.now())
+        if wait_s is None:
+            break
+        doubtful = doubtful or not isinstance(outcome, Failure) or outcome.left
+        yield Wait(seconds=wait_s)
+    if isinstance(outcome, Answer):
+        return outcome
+    raise outcome.error if outcome is not None else AssertionError("a step without an outcome")
+
+
+def next_wait_s(request: Request, outcome: Outcome | None, retry: int, pace: Pace, *, left_s: float) -> float | None:
+    """Return how long to wait before another attempt; None if there is none, whatever the reason."""
+    if retry >= pace.rule.retries or not _may_repeat(request, outcome):
+        return None
+    asked_s = retry_after_s(outcome.headers) if isinstance(outcome, Answer) else None
+    wait_s = pace.wait_s(retry, asked_s)
+    if (asked_s or 0.0) > pace.rule.longest_wait_s or wait_s >= left_s or not pace.budget.withdraw():
+        return None
+    return wait_s
+
+
+def _may_repeat(request: Request, outcome: Outcome | None) -> bool:
+    match outcome:
+        case Failure(left=False):
+            return True
+        case Failure():
+            return request.repeat == "always"
+        case Answer(status=status):
+            return (request.repeat == "always" and status in _PASSING) or (
+                request.repeat == "refused" and status in _REFUSED
+            )
+    return False
