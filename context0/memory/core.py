@@ -11,8 +11,16 @@ from typing import Final, Self, TypeVar
 from context0.clock import Clock, to_ms
 from context0.errors import EngineClosed
 from context0.memory.analysis import QuestionReader
+from context0.memory.answers import build_result_caches
 from context0.memory.background import Opening, end
-from context0.memory.changes import Change, MemoriesRemoved, MemoriesRestored, MemoriesWritten, Watcher
+from context0.memory.changes import (
+    Change,
+    MemoriesRemoved,
+    MemoriesRestored,
+    MemoriesWritten,
+    OwnerErased,
+    Watcher,
+)
 from context0.memory.facts import FactKeeper
 from context0.memory.ids import MemoryIds
 from context0.memory.indexing import Indexer
@@ -81,6 +89,7 @@ class EngineCore:
             reader=QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s),
         )
         parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
+        self._searches, self._lists = build_result_caches(self._searcher.index, parts)
         self._facts = FactKeeper(parts.documents)
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None
@@ -119,8 +128,12 @@ class EngineCore:
         async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
             for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes, parts.chats):
                 stack.push_async_callback(part.aclose)
+            if parts.shared is not None:
+                stack.push_async_callback(parts.shared.aclose)
             await self._opening.aclose()
             await self._chats_opening.aclose()
+            await self._searches.aclose()
+            await self._lists.aclose()
             if self._background is not None:
                 await end(self._background)
 
@@ -162,7 +175,10 @@ class EngineCore:
         await parts.documents.open()
         await parts.graph.open()
         await self._guard.load()
-        self._cursors = CursorCodec(await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32)))
+        key = await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32))
+        self._cursors = CursorCodec(key)
+        if parts.shared is not None:
+            parts.shared.arm(key)
         await warm_up(parts.embedder)  # now, not in a search: beside the reading of an index it would slow both
         work = self._indexer.run(parts.limits.index_interval_s)
         self._background = asyncio.create_task(work, name="context0-indexer")
@@ -188,6 +204,11 @@ class EngineCore:
         return await off_the_loop(make, len(drafts))
 
     def _tell(self, scope: Scope, change: Change) -> None:
+        for kept in (self._searches, self._lists):
+            if isinstance(change, OwnerErased):
+                kept.forget(scope)
+            else:
+                kept.moved(scope)
         for watcher in self._watchers:
             watcher(scope, change)
 

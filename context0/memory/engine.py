@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar, Unpack
 
 from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
+from context0.memory.answers import Answer, handed_out, list_fields, own_copy, search_fields
 from context0.memory.changes import MemoriesRemoved, OwnerErased
 from context0.memory.core import EngineCore, off_the_loop
 from context0.memory.erasing import erase_owner
@@ -37,7 +39,6 @@ from context0.memory.requests import fingerprint, narrowed, to_search_request
 from context0.memory.results import ErasureReceipt, SearchResult, StatedFact, Superseded
 from context0.memory.rules.facts import SELF
 from context0.memory.rules.names import entity_key
-from context0.memory.search import Ranking
 from context0.memory.signals import profile_of, vector_of
 from context0.memory.tuning import TuningOutcome
 from context0.memory.writing import (
@@ -47,9 +48,10 @@ from context0.memory.writing import (
     draft_memory,
     same_content_key,
 )
+from context0.observability.metrics import SEARCHES
 from stores.cursors import CursorContext
 from stores.errors import NotFound, Timeout
-from stores.filters import parse_filter
+from stores.filters import Filter, parse_filter
 from stores.records import HistoryEntry, Keyset, Memory, MemoryId, Page, Scope
 from stores.settling import as_stored, places_of
 
@@ -146,6 +148,15 @@ class MemoryEngine(EngineCore):
         where = narrowed(None if filters is None else parse_filter(filters), types)
         context = CursorContext(kind="list", owner=scope.owner, query=fingerprint("", options))
         await self._ready()
+        if cursor is not None or not self._lists.on:
+            return await self._page(scope, limit, cursor, where, context)
+        first = partial(self._page, scope, limit, None, where, context)
+        page, _ = await self._lists.get(scope, list_fields(options, limit), first)
+        return Page(items=tuple(map(own_copy, page.items)), next_cursor=page.next_cursor)
+
+    async def _page(
+        self, scope: Scope, limit: int, cursor: str | None, where: Filter | None, context: CursorContext
+    ) -> Page[Memory]:
         now = self._parts.clock.now()
         after = None if cursor is None else Keyset(*self._cursors.decode(cursor, context, now=now))
         rows = await self._parts.documents.list_page(scope=scope, limit=limit + 1, after=after, where=where, now=now)
@@ -173,7 +184,6 @@ class MemoryEngine(EngineCore):
         now, deadline_ms = self._parts.clock.now(), self._parts.limits.search_deadline_ms
         request = to_search_request(query, user_id, limit, options, now=now, deadline_ms=deadline_ms)
         context = CursorContext(kind="search", owner=request.scope.owner, query=fingerprint(query, options))
-        progress = Progress()
         try:
             async with asyncio.timeout(request.deadline_s):
                 await self._ready()
@@ -181,9 +191,31 @@ class MemoryEngine(EngineCore):
                     request = self._continued(request, cursor, context)
                 if "semantic" in request.arms:
                     await self._guard.check()
-                ranking = await self._searcher.search(request, progress)
+                answer, was_held = await self._answer(request, options)
         except TimeoutError as exc:
             raise Timeout(f"the stores did not answer within {request.deadline_s:g} s; give a later deadline") from exc
+        result, next_cursor = answer.result, self._next_cursor(request, answer, context)
+        timings_ms = result.timings_ms
+        if was_held:
+            timings_ms = {"total": (time.perf_counter() - started) * 1000}
+            self.recorder.count(SEARCHES, outcome="held")
+        if not self._searches.on:
+            return replace(result, next_cursor=next_cursor)
+        return replace(handed_out(result), next_cursor=next_cursor, timings_ms=timings_ms)
+
+    async def _answer(self, request: SearchRequest, options: SearchOptions) -> tuple[Answer, bool]:
+        """Return the answer, and whether it was held: by the cache, or by searching."""
+        search = partial(self._searched, request)
+        limits = self._parts.limits
+        if not self._searches.on or request.explain or request.why_not or limits.learn_from_feedback:
+            return await search(), False
+        fields = search_fields(request, options, by_day=self._parts.analyser is not None)
+        return await self._searches.get(request.scope, fields, search)
+
+    async def _searched(self, request: SearchRequest) -> Answer:
+        started, progress = time.perf_counter(), Progress()
+        async with asyncio.timeout(request.deadline_s):
+            ranking = await self._searcher.search(request, progress)
         progress.timed("total", started)
         explanation: dict[str, object] = {}
         if request.explain or request.why_not:
@@ -196,14 +228,14 @@ class MemoryEngine(EngineCore):
         result = SearchResult(
             items=tuple(ranking.found),
             degraded=tuple(progress.degraded),
-            next_cursor=self._next_cursor(request, ranking, context),
             relevance=ranking.relevance,
             search_id=ranking.search_id,
             timings_ms=progress.timings_ms,
             explanation=explanation,
         )
         record_search(self.recorder, progress, result)
-        return result
+        last = ranking.found[-1] if ranking.more else None
+        return Answer(result=result, last=None if last is None else (last.score, last.memory.id))
 
     @measured
     async def update(self, memory_id: str, *, user_id: str, **changes: Unpack[MemoryChanges]) -> Memory:
@@ -330,9 +362,8 @@ class MemoryEngine(EngineCore):
         moment = datetime.fromtimestamp(reference_s, UTC)
         return replace(request, after=(score, last_id), reference_time=moment, hits=hits)
 
-    def _next_cursor(self, request: SearchRequest, ranking: Ranking, context: CursorContext) -> str | None:
-        if not ranking.more:
+    def _next_cursor(self, request: SearchRequest, answer: Answer, context: CursorContext) -> str | None:
+        if answer.last is None:
             return None
-        last = ranking.found[-1]
-        keyset = [last.score, last.memory.id, request.reference_time.timestamp(), request.hits]
+        keyset = [*answer.last, request.reference_time.timestamp(), request.hits]
         return self._cursors.encode(keyset, context, now=self._parts.clock.now())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from context0.cache.shared import SharedCache
 from context0.clock import Clock, SystemClock
 from context0.embeddings.protocol import Embedder
 from context0.memory.analysis import QueryAnalyser
@@ -25,6 +26,10 @@ class Limits:
     analysis_deadline_s: float = 2.0
     index_interval_s: float = 5.0
     learn_from_feedback: bool = False
+    search_cache_bytes: int = 0
+    search_cache_ttl_s: float = 300.0
+    list_cache_bytes: int = 0
+    list_cache_ttl_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +50,5 @@ class EngineParts:
     limits: Limits = field(default_factory=Limits)
     analyser: QueryAnalyser | None = None
     recorder: Recorder = SILENT
+    shared: SharedCache | None = None
+    """The cache that processes share; the engine gives it the store's key, and closes it."""

@@ -100,7 +100,7 @@ class Searcher:
         """
         deadline = asyncio.get_running_loop().time() + request.deadline_s * _ARMS_SHARE
         started = time.perf_counter()
-        index = await self._index(request.scope)
+        index = await self.index(request.scope)
         started = progress.timed("index", started)
         query = await self._read(request, index, progress)
         progress.timed("read", started)
@@ -216,8 +216,8 @@ class Searcher:
         features = signal_matrix(signals, SIGNALS, np.array(rows, np.intp))
         return self._learner.remember(request.scope, features, [candidates.ids[row] for row in rows])
 
-    async def _index(self, scope: Scope) -> OwnerIndex | None:
-        """Return the owner's index, or None for an owner that is too large for one."""
+    async def index(self, scope: Scope) -> OwnerIndex | None:
+        """Return the owner's index, loaded and fresh, or None for an owner that is too large for one."""
         if scope in self._large or not self._max_indexed:
             return None
         index = self._indexes.held(scope)

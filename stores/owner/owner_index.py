@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 A = TypeVar("A", bound=np.generic)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Snapshot:
     """The arrays of one moment, one entry a row, dead rows included: what a search reads, also in a thread.
 

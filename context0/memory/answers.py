@@ -1,0 +1,112 @@
+"""What of a search and of a list is kept to be answered again: what shapes it, and how it is handed out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from context0.cache.keys import Field
+from context0.memory.parts import EngineParts
+from context0.memory.query import SearchRequest
+from context0.memory.requests import fingerprint
+from context0.memory.result_cache import IndexOf, ResultCache, ResultLimits
+from context0.memory.results import FoundMemory, SearchResult
+from context0.memory.rules.dates import DateRange, find_query_range
+from stores.records import Memory, MemoryId, Page
+
+_SETTLING_S: Final = 10.0
+"""A hosted index may show what it was given only so much later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A search's result without its cursor, which belongs to who asked. last: where the next page begins, if any."""
+
+    result: SearchResult
+    last: tuple[float, MemoryId] | None
+
+
+def search_fields(request: SearchRequest, options: Mapping[str, Any], *, by_day: bool) -> Sequence[Field]:
+    """Return all that shapes the answer to `request` beside the owner's memories. 10 us; 60 when first asked.
+
+    Of the reference time, what the rules read into the question counts. by_day: somebody else reads it too, to the day.
+    """
+    told = fingerprint(request.text, {name: value for name, value in options.items() if name != "reference_time"})
+    reference = request.reference_time.replace(second=0, microsecond=0)
+    score, last = request.after or (None, None)
+    return (
+        "search",
+        told,
+        request.limit,
+        request.hits,
+        score,
+        last,
+        request.deadline_s,
+        repr(_range(request.text, reference)),
+        str(reference.date()) if by_day else None,
+    )
+
+
+def list_fields(options: Mapping[str, Any], limit: int) -> Sequence[Field]:
+    """Return all that shapes the first page of a list."""
+    return ("list", fingerprint("", options), limit)
+
+
+def memories_of_search(answer: Answer) -> Sequence[Memory]:
+    return [found.memory for found in answer.result.items]
+
+
+def handed_out(result: SearchResult) -> SearchResult:
+    """Return the result with dictionaries of its own: who changes them changes no one else's. 15 us for ten."""
+    items = [
+        FoundMemory(memory=own_copy(one.memory), score=one.score, arms=dict(one.arms), same=one.same)
+        for one in result.items
+    ]
+    return replace(result, items=tuple(items))
+
+
+def own_copy(memory: Memory) -> Memory:
+    """Return the memory with metadata of its own."""
+    return memory.evolve(metadata=_copied(memory.metadata)) if memory.metadata else memory
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=2_048)
+def _range(text: str, reference: datetime) -> DateRange | None:
+    return find_query_range(text, reference=reference)
+
+
+def build_result_caches(index_of: IndexOf, parts: EngineParts) -> tuple[ResultCache[Answer], ResultCache[Page[Memory]]]:
+    """Return the caches of searches and of lists; one whose size is 0, or that nothing could be kept in, is off."""
+    limits = parts.limits
+    staleness_s = limits.owner_index_staleness_s
+    searches: ResultCache[Answer] = ResultCache(
+        index_of,
+        parts.documents,
+        memories_of=memories_of_search,
+        keeps=lambda answer: not answer.result.degraded,
+        limits=ResultLimits(
+            max_bytes=limits.search_cache_bytes,
+            ttl_s=limits.search_cache_ttl_s,
+            staleness_s=staleness_s,
+            settling_s=0.0 if parts.vectors.derived else _SETTLING_S,
+        ),
+        clock=parts.clock,
+    )
+    lists: ResultCache[Page[Memory]] = ResultCache(
+        index_of,
+        parts.documents,
+        memories_of=lambda page: page.items,
+        keeps=lambda _: True,
+        limits=ResultLimits(max_bytes=limits.list_cache_bytes, ttl_s=limits.list_cache_ttl_s, staleness_s=staleness_s),
+        clock=parts.clock,
+    )
+    parts.recorder.watch_cache("searches", lambda: searches.cache.statistics().reading())
+    parts.recorder.watch_cache("lists", lambda: lists.cache.statistics().reading())
+    return searches, lists

@@ -1,0 +1,164 @@
+"""Answers that are given again while nothing has changed that they are made of: searches, and first pages of lists."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from weakref import ref
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache
+
+from context0.cache.bounded import BoundedCache
+from context0.cache.generations import Generations
+from context0.cache.keys import Field, digest
+from context0.cache.loading import LoadingCache
+from context0.cache.single_flight import SingleFlight
+from context0.cache.sizes import deep_bytes
+from context0.clock import Clock, to_ms
+from stores.owner.owner_index import NEVER, OwnerIndex, Snapshot
+from stores.protocols import DocumentStore
+from stores.records import Memory, MemoryId, Scope
+
+A = TypeVar("A")
+
+IndexOf = Callable[[Scope], Awaitable[OwnerIndex | None]]
+_OWNERS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultLimits:
+    """max_bytes: 0 switches it off. staleness_s: how long an answer is given again without a look at the documents.
+
+    settling_s: nothing is kept for so long after a change: while an index that is told of it may be behind.
+    """
+
+    max_bytes: int
+    ttl_s: float
+    staleness_s: float = 1.0
+    settling_s: float = 0.0
+
+
+class Kept(Generic[A]):
+    """An answer with the versions of the memories in it."""
+
+    __slots__ = ("answer", "checked_at", "owner", "versions")
+
+    def __init__(self, answer: A, owner: str, memories: Sequence[Memory], checked_at: float) -> None:
+        self.answer = answer
+        self.owner = owner
+        self.versions: tuple[tuple[MemoryId, int], ...] = tuple((one.id, one.version) for one in memories)
+        self.checked_at = checked_at
+
+
+class ResultCache(Generic[A]):
+    """Keeps answers by owner, generation and everything that shapes them. A hit costs no round trip.
+
+    The generation moves with every write of this process, and whenever the owner's index in memory takes over a change:
+    of another process after at most `owner_index_staleness_s`. What an answer holds is looked up again as often, by one
+    round trip: a memory that another process has deleted or changed is not given out later than that. An owner without
+    an index in memory has no cache. Errors, and what `keeps` refuses, are not kept. One load for all who wait.
+    """
+
+    def __init__(
+        self,
+        index_of: IndexOf,
+        documents: DocumentStore,
+        *,
+        memories_of: Callable[[A], Sequence[Memory]],
+        keeps: Callable[[A], bool],
+        limits: ResultLimits,
+        clock: Clock,
+    ) -> None:
+        self._index_of = index_of
+        self._documents = documents
+        self._memories_of = memories_of
+        self._limits = limits
+        self._clock = clock
+        self._timer = time.monotonic
+        self._generations = Generations(max_owners=_OWNERS)
+        self._snapshots: LRUCache[str, tuple[ref[Snapshot], float]] = LRUCache(_OWNERS)
+        bounded: BoundedCache[bytes, Kept[A]] = BoundedCache(
+            max_bytes=limits.max_bytes, ttl_s=limits.ttl_s, size_of=lambda key, kept: deep_bytes(key, kept)
+        )
+        self.cache: LoadingCache[bytes, Kept[A]] = LoadingCache(bounded, keeps=lambda kept: keeps(kept.answer))
+        self._checks: SingleFlight[bytes, bool] = SingleFlight()
+
+    @property
+    def on(self) -> bool:
+        return self._limits.max_bytes > 0
+
+    async def get(self, scope: Scope, fields: Sequence[Field], load: Callable[[], Awaitable[A]]) -> tuple[A, bool]:
+        """Return the answer, and whether it was held. Raises what `load` raises, and StoreError.
+
+        fields: all that shapes the answer beside the owner's memories.
+        """
+        state = await self._state(scope) if self.on else None
+        if state is None:
+            return await load(), False
+        key = digest(scope.owner, *state, *fields)
+        held = self.cache.cache.get(key, None)
+        if held is not None and await self._stands(key, held, scope):
+            return held.answer, True
+
+        async def fetch() -> Kept[A]:
+            started = self._timer()
+            answer = await load()
+            return Kept(answer, scope.owner, self._memories_of(answer), started)
+
+        return (await self.cache.load(key, fetch)).answer, False
+
+    def moved(self, scope: Scope) -> None:
+        """Take note of a change: no answer of before is given again."""
+        self._generations.move(scope.owner)
+        self._snapshots.pop(scope.owner, None)
+
+    def forget(self, scope: Scope) -> None:
+        """Drop the owner's answers from memory, as for an erasure; looks at all that is held."""
+        self.moved(scope)
+        self.cache.cache.discard_where(lambda kept: kept.owner == scope.owner)
+
+    async def aclose(self) -> None:
+        await self.cache.aclose()
+        await self._checks.aclose()
+
+    async def _state(self, scope: Scope) -> tuple[int, int] | None:
+        """Return the generation of the owner's memories, and how many have reached their end; None: keep nothing."""
+        index = await self._index_of(scope)
+        if index is None:
+            return None
+        snapshot, now = index.snapshot(), self._timer()
+        seen, since = self._snapshots.get(scope.owner, (None, now))
+        if seen is None or seen() is not snapshot:
+            self._generations.move(scope.owner)
+            self._snapshots[scope.owner] = ref(snapshot), now
+            since = now
+        if now - since < self._limits.settling_s:
+            return None
+        ends = snapshot.once("ends and expiries", lambda: _ends(snapshot))
+        return self._generations.of(scope.owner), int(np.searchsorted(ends, to_ms(self._clock.now()), side="right"))
+
+    async def _stands(self, key: bytes, held: Kept[A], scope: Scope) -> bool:
+        """Say whether the documents still are what the answer holds, looking when that was too long ago."""
+        if self._timer() - held.checked_at <= self._limits.staleness_s or not held.versions:
+            return True
+
+        async def check() -> bool:
+            started = self._timer()
+            ids = [memory_id for memory_id, _ in held.versions]
+            found = await self._documents.get_many(ids, scope=scope, now=self._clock.now())
+            held.checked_at = started
+            return tuple((one.id, one.version) for one in found) == held.versions
+
+        if await self._checks.run(key, check):
+            return True
+        self.cache.discard(key)
+        return False
+
+
+def _ends(snapshot: Snapshot) -> npt.NDArray[np.int64]:
+    """Return when memories expire or are over, ascending: at these moments answers change by themselves."""
+    over = np.array([one.invalid_ms for one in snapshot.validity.values() if one.invalid_ms is not None], np.int64)
+    expiries = snapshot.expires_ms[snapshot.expires_ms != NEVER]
+    return np.sort(np.concatenate([over, expiries]))
