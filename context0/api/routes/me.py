@@ -9,10 +9,17 @@ from starlette.responses import Response, StreamingResponse
 from context0.api.routing import router, told
 from context0.api.services import Call, answer
 from context0.wire.memories import ReceiptRecord
+from context0.wire.service import OwnerRecord
 
 routes: Final = router("me")
 _PAGE: Final = 500
 _LINES: Final = "application/x-ndjson"
+
+
+@routes.get("/v1/me", response_model=None, responses=told(OwnerRecord))
+async def who_am_i(call: Call) -> Response:
+    """Say whose memory the credential opens, so that a client can notice that it holds another user's."""
+    return answer({"user_id": call.owner})
 
 
 @routes.delete("/v1/me", response_model=None, responses=told(ReceiptRecord))
