@@ -10,6 +10,8 @@ from context0.cli.output import one_line
 
 OURS: Final = ("context0", "stores")
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_FOR_SERVICES: Final = ("operation.slow",)
+"""Warnings to who runs a service: somebody who waits for a command sees how long it takes."""
 _TOLD_OF_RETRIES: Final = ("callable", "retry_num", "wait_for", "waited_so_far")
 
 
@@ -27,7 +29,8 @@ class EventFormatter(logging.Formatter):
 def logs_to_stderr(*, verbose: bool, without: Collection[str] = ()) -> Iterator[None]:
     """Log warnings to stderr while the block runs, with `verbose` all of our own. without: events to leave out."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(lambda record: record.msg not in without)
+    left_out = without if verbose else (*without, *_FOR_SERVICES)
+    handler.addFilter(lambda record: record.msg not in left_out)
     handler.setFormatter(EventFormatter())
     levels = {name: logging.getLogger(name).level for name in OURS}
     logging.getLogger().addHandler(handler)
