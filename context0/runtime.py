@@ -1,8 +1,10 @@
 """The composition root: from settings to live objects. Nothing else knows which backends there are."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from context0.cache.shared import SharedCache
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.registry import build_embedder
 from context0.errors import ConfigurationError
@@ -20,7 +22,8 @@ from stores.errors import StoreError
 from stores.journal.options import JournalOptions
 from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
-from stores.registry import StoreOptions, build_stores, build_vectors, journaled
+from stores.protocols import CacheStore
+from stores.registry import StoreOptions, build_cache, build_stores, build_vectors, journaled
 
 if TYPE_CHECKING:
     from context0.observability.performance import PerformanceService
@@ -38,8 +41,10 @@ def build_parts(settings: Settings) -> EngineParts:
         hnsw_from=settings.hnsw_from,
         staleness_s=settings.owner_index_staleness_s,
         observer=_store_commands(recorder) if settings.metrics else None,
+        cache_deadline_ms=settings.cache_deadline_ms,
     )
     try:
+        shared = _shared(build_cache(settings.cache_url, options), recorder)
         stores = build_stores(settings.resolved_store_url, options)
         vectors = build_vectors(settings.vector_url, stores.documents, options)
     except (StoreError, ValueError) as exc:
@@ -56,8 +61,11 @@ def build_parts(settings: Settings) -> EngineParts:
                 base_url=settings.embedding_base_url or None,
                 api_key=settings.embedding_api_key.get_secret_value() or None,
                 deadline_s=settings.embedding_deadline_s,
+                cache_bytes=settings.embedding_cache_bytes,
+                cache_ttl=timedelta(seconds=settings.embedding_cache_ttl_s),
             ),
             recorder if settings.metrics else None,
+            shared,
         ),
         limits=Limits(
             max_content_bytes=settings.max_content_bytes,
@@ -67,9 +75,22 @@ def build_parts(settings: Settings) -> EngineParts:
             search_deadline_ms=settings.search_deadline_ms,
             index_interval_s=settings.index_interval_s,
             learn_from_feedback=settings.learn_from_feedback,
+            search_cache_bytes=settings.search_cache_bytes,
+            search_cache_ttl_s=settings.search_cache_ttl_s,
+            list_cache_bytes=settings.list_cache_bytes,
+            list_cache_ttl_s=settings.list_cache_ttl_s,
         ),
         recorder=recorder,
+        shared=shared,
     )
+
+
+def _shared(store: CacheStore | None, recorder: Recorder) -> SharedCache | None:
+    if store is None:
+        return None
+    shared = SharedCache(store)
+    recorder.watch_cache("shared", shared.reading)
+    return shared
 
 
 def build_recorder(settings: Settings) -> Recorder:

@@ -92,6 +92,36 @@ class Settings(BaseSettings):
     owner_index_staleness_s: float = Field(
         default=1.0, ge=0, le=3600, description="How late a change made by another process may be seen in searches."
     )
+    search_cache_bytes: int = Field(
+        default=32 << 20, ge=0, description="Memory for searches that are answered again; 0: none is."
+    )
+    search_cache_ttl_s: float = Field(
+        default=300.0, gt=0, le=86_400, description="How long a search may be answered again."
+    )
+    list_cache_bytes: int = Field(
+        default=8 << 20, ge=0, description="Memory for first pages of lists that are answered again; 0: none is."
+    )
+    list_cache_ttl_s: float = Field(
+        default=300.0, gt=0, le=86_400, description="How long a first page may be answered again."
+    )
+    embedding_cache_bytes: int = Field(
+        default=64 << 20, ge=0, description="Memory for vectors of texts that were embedded before; 0: none."
+    )
+    embedding_cache_ttl_s: float = Field(
+        default=86_400.0,
+        gt=0,
+        le=2_592_000,
+        description="How long a vector may be used again, in the shared cache too.",
+    )
+    context_cache_bytes: int = Field(
+        default=64 << 20, ge=0, description="Memory for the contexts of chats; 0: each turn reads its own."
+    )
+    context_cache_ttl_s: float = Field(
+        default=300.0, gt=0, le=86_400, description="After so long a chat's context is read anew."
+    )
+    cache_deadline_ms: float = Field(
+        default=50.0, gt=0, le=10_000, description="How long the shared cache may take; then it is done without."
+    )
     hnsw_from: int = Field(
         default=50_000,
         ge=1_000,

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from context0.cache.sealing import Seal
 from context0.llm.breaker import CircuitBreaker
+from context0.observability.recorder import CacheReading
 from stores.errors import StoreError
 from stores.protocols import CacheStore
 
@@ -81,6 +82,10 @@ class SharedCache:
             failures=self._failures,
             spared=self._spared,
         )
+
+    def reading(self) -> CacheReading:
+        """Return it as the metrics have it; what the store holds is not known here."""
+        return CacheReading(hits=self._hits, misses=self._misses, entries=0)
 
     async def aclose(self) -> None:
         self._seal = None

@@ -20,7 +20,7 @@ from context0.agents.permit import Permit
 from context0.chat.conversations import Conversations
 from context0.chat.earlier import told_messages
 from context0.chat.replies import log_turn, reply_fields
-from context0.context.cache import ContextCache
+from context0.context.cache import CacheLimits, ContextCache
 from context0.context.deltas import MemoryRemoved, MemoryWritten
 from context0.context.engine_source import EngineSource
 from context0.errors import Context0Error, EngineClosed, LLMError
@@ -28,6 +28,7 @@ from context0.llm.protocol import LLM
 from context0.memory.changes import Change, MemoriesRemoved, MemoriesRestored, MemoriesWritten, OwnerErased
 from context0.memory.engine import MemoryEngine
 from context0.memory.inputs import check_message, check_name_or_none, check_names, check_scope, check_time
+from context0.settings import Settings
 from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, MemoryWrittenEvent
 from stores.errors import StoreError
 from stores.records import Role, Scope, SessionId
@@ -90,7 +91,7 @@ class ChatService(Conversations):
             llm, extraction_llm, analyst_llm = models.answers, models.extraction, models.analysis
         self._llm = llm
         source = EngineSource(engine)
-        contexts = ContextCache(source, clock=engine.clock)
+        contexts = ContextCache(source, clock=engine.clock, limits=_cache_limits(engine.settings))
         super().__init__(engine, contexts)
         self._coordinator: ContextCoordinator = build_coordinator(
             engine, contexts, source, llm=llm, extraction_llm=extraction_llm, analyst_llm=analyst_llm
@@ -328,6 +329,12 @@ def _push(queue: "asyncio.Queue[ChatEvent | None]", event: ChatEvent | None) -> 
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(event)
+
+
+def _cache_limits(settings: Settings | None) -> CacheLimits:
+    if settings is None:
+        return CacheLimits()
+    return CacheLimits(ttl_s=settings.context_cache_ttl_s, max_bytes=settings.context_cache_bytes)
 
 
 async def _tell(remembered: Remembered, emit: Emit) -> None:

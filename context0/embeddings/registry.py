@@ -13,7 +13,9 @@ from context0.observability.recorder import CacheReading
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from context0.cache.shared import SharedCache
     from context0.embeddings.cached import Cached
+    from context0.embeddings.keys import VectorSource
     from context0.embeddings.protocol import Embedder
     from context0.observability.recorder import Recorder
 
@@ -39,25 +41,35 @@ PROVIDERS: Final[Mapping[Provider, ProviderEntry]] = {
 
 
 def build_embedder(
-    provider: Provider, options: EmbedderOptions | None = None, recorder: Recorder | None = None
+    provider: Provider,
+    options: EmbedderOptions | None = None,
+    recorder: Recorder | None = None,
+    shared: SharedCache | None = None,
 ) -> Embedder:
-    """Return the provider behind its wrappers: Cached(Coalesced(Measured(Validated(provider)))).
+    """Return the provider behind its wrappers: Cached(SharedVectors(Coalesced(Measured(Validated(provider))))).
 
-    Only with a recorder is it measured, only a remote one is coalesced; only an expensive one is cached, unless
-    `cache_bytes` is 0. Opens nothing and loads no model, but imports numpy (0.1 s, once per process).
+    Only with a recorder is it measured, only a remote one is coalesced; only an expensive one is cached, in memory and
+    in `shared`, unless `cache_bytes` is 0. Whoever made `shared` closes it. Opens nothing and loads no model, but
+    imports numpy (0.1 s, once per process).
     Raises ConfigurationError for an unknown provider, or options that it cannot work with.
     """
     entry = PROVIDERS.get(provider)
     if entry is None:
         raise ConfigurationError(f"unknown embedding_provider {provider!r}; choose one of {', '.join(PROVIDERS)}")
     options = options or EmbedderOptions()
+    from context0.embeddings.coalesced import Coalesced
     from context0.embeddings.measured import Measured
     from context0.embeddings.validated import Validated
 
     embedder: Embedder = Validated(_provider(entry.target, options))
     if recorder is not None:
         embedder = Measured(embedder, recorder)
-    return _wrapped(embedder, provider, entry, options, recorder)
+    wrapped = embedder
+    if not embedder.local:
+        wrapped = Coalesced(wrapped, window_ms=options.window_ms, max_batch_items=options.max_batch_items)
+    if entry.cached and options.cache_bytes:
+        return _cached(wrapped, _source(embedder, provider, options), options, recorder, shared)
+    return wrapped
 
 
 def _provider(target: str, options: EmbedderOptions) -> Embedder:
@@ -66,27 +78,32 @@ def _provider(target: str, options: EmbedderOptions) -> Embedder:
     return embedder
 
 
-def _wrapped(
-    embedder: Embedder, provider: Provider, entry: ProviderEntry, options: EmbedderOptions, recorder: Recorder | None
-) -> Embedder:
-    from context0.embeddings.cached import Cached
-    from context0.embeddings.coalesced import Coalesced
+def _source(embedder: Embedder, provider: Provider, options: EmbedderOptions) -> VectorSource:
     from context0.embeddings.keys import VectorSource
 
-    wrapped = embedder
-    if not embedder.local:
-        wrapped = Coalesced(wrapped, window_ms=options.window_ms, max_batch_items=options.max_batch_items)
-    if entry.cached and options.cache_bytes:
-        source = VectorSource(
-            provider=f"{provider} {options.base_url or ''}",
-            model=options.model or embedder.model,  # that of onnx reads files, and nothing is opened here
-            dimension=options.dimensions or 0,
-        )
-        cached = Cached(wrapped, source, max_bytes=options.cache_bytes, ttl=options.cache_ttl)
-        if recorder is not None:
-            recorder.watch_cache("embeddings", lambda: _reading(cached))
-        return cached
-    return wrapped
+    return VectorSource(
+        provider=f"{provider} {options.base_url or ''}",
+        model=options.model or embedder.model,  # that of onnx reads files, and nothing is opened here
+        dimension=options.dimensions or 0,
+    )
+
+
+def _cached(
+    embedder: Embedder,
+    source: VectorSource,
+    options: EmbedderOptions,
+    recorder: Recorder | None,
+    shared: SharedCache | None,
+) -> Embedder:
+    from context0.embeddings.cached import Cached
+    from context0.embeddings.shared import SharedVectors
+
+    if shared is not None:
+        embedder = SharedVectors(embedder, source, shared, ttl=options.cache_ttl)
+    cached = Cached(embedder, source, max_bytes=options.cache_bytes, ttl=options.cache_ttl)
+    if recorder is not None:
+        recorder.watch_cache("embeddings", lambda: _reading(cached))
+    return cached
 
 
 def _reading(cached: Cached) -> CacheReading:
