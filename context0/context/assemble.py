@@ -33,6 +33,10 @@ _SUMMARY: Final = "Earlier in this conversation:"
 _PREFERENCES: Final = "Preferences of the user:"
 _PROJECT: Final = "About the project:"
 _MISSING: Final = "Not everything that is remembered could be looked up just now: say so where it matters."
+_OURS: Final = 3 * MESSAGE_TOKENS + sum(
+    map(count_tokens, (SYSTEM, FENCE_OPEN, FENCE_CLOSE, "Today is Wednesday, 2026-09-30.", _LEFT_OUT, "\n\n\n"))
+)
+"""What the instructions and the lines of our own cost at most: the fence, the date, the empty lines."""
 _LAST_MESSAGES: Final = 2
 _AROUND_MESSAGE: Final = MESSAGE_TOKENS + 2
 """Beside a message's own tokens: its role, and the empty line where it is joined with the one before."""
@@ -79,7 +83,7 @@ def assemble(
     memories of the lowest scores, and the last two messages; a message that is too long loses its middle.
     """
     total = tier.tokens.total
-    room = _Room(total - count_tokens(SYSTEM) - 2 * MESSAGE_TOKENS - _scaffold())
+    room = _Room(total - _OURS)
     question = cut_middle(question, min(int(total * _QUESTION_SHARE), room.left))
     room.left -= count_tokens(question)
     messages = () if built is None or built.history is None else built.history.messages
@@ -105,12 +109,6 @@ def assemble(
 def prompt_tokens(prompt: Prompt) -> int:
     """Return about how many tokens a prompt costs."""
     return sum(count_tokens(message.content) + MESSAGE_TOKENS for message in prompt.messages)
-
-
-def _scaffold() -> int:
-    """Return what the lines of our own cost at most: the fence, the date, the headings."""
-    ours = (FENCE_OPEN, FENCE_CLOSE, "Today is Wednesday, 2026-09-30.", _LEFT_OUT, "\n\n\n")
-    return sum(map(count_tokens, ours)) + MESSAGE_TOKENS
 
 
 def _place_messages(room: _Room, messages: Sequence[Message], longest: int) -> int:

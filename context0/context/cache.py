@@ -11,7 +11,7 @@ from cachetools import TLRUCache
 
 from context0.clock import Clock
 from context0.context.built import BuiltContext, ContextKey, apply
-from context0.context.deltas import Delta
+from context0.context.deltas import Delta, MessageAdded, SessionRenamed, SummaryChanged
 from context0.context.source import ContextSource, fill
 from context0.context.tiers import Part
 from stores.records import Memory, Message, Scope, SessionId
@@ -110,7 +110,9 @@ class ContextCache:
 
     def apply(self, scope: Scope, delta: Delta) -> None:
         """Take over a change that was written: into all the contexts of the owner that it concerns. No query."""
-        for key in self._of_owner.get(scope, set()) & self._entries.keys():
+        session_id = _session_of(delta)
+        known = self._of_owner.get(scope, ())
+        for key in [key for key in known if session_id is None or key.session_id == session_id]:
             entry = self._entries.get(key)
             if entry is None:
                 continue
@@ -198,6 +200,16 @@ class ContextCache:
         self._of_owner.clear()
         for key in self._entries:
             self._of_owner.setdefault(key.scope, set()).add(key)
+
+
+def _session_of(delta: Delta) -> SessionId | None:
+    """Return the only session that a change can concern; None where it is not of one."""
+    match delta:
+        case MessageAdded(message=message):
+            return message.session_id
+        case SummaryChanged() | SessionRenamed():
+            return delta.session_id
+    return None
 
 
 def _until(_: ContextKey, entry: _Entry, __: float) -> float:

@@ -63,7 +63,9 @@ def memory_line(memory: Memory, number: int, *, tokens: int) -> str:
 
 
 def _speaker(name: str) -> str:
-    shown = _ROLE.sub(r"\1", as_data(name[:_SPEAKER_CHARACTERS])).replace(":", " ")
+    shown = name[:_SPEAKER_CHARACTERS]
+    if not (shown.isascii() and shown.isalnum()):  # a plain name is data as it is
+        shown = _ROLE.sub(r"\1", as_data(shown)).replace(":", " ")
     return f"the {shown.lower()}" if shown.lower() in ("user", "assistant") else shown
 
 
