@@ -16,6 +16,7 @@ from context0.api.body import BodyGuard
 from context0.api.envelope import Envelope
 from context0.api.errors import Failure, body_of, failure_of, invalid
 from context0.api.limits import Admission, OwnerLimits
+from context0.api.measuring import CountedStreams
 from context0.api.routes import ROUTERS
 from context0.api.routes.health import PUBLIC
 from context0.api.services import Services
@@ -83,6 +84,7 @@ def create_app(
     app.add_middleware(
         Admission, limits=services.requests, always=open_to_all, stopping=lambda: services.turns.stopping
     )
+    app.add_middleware(CountedStreams, recorder=services.engine.recorder)
     app.add_middleware(Envelope, observe=services.observe)
     return app
 

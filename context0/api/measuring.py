@@ -1,16 +1,47 @@
-"""Measures requests and open streams, for whoever puts the service together."""
+"""Measures requests and open streams, and opens what reads the measurements of a service."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
+from fastapi import APIRouter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from context0.api.envelope import CLIENT_GONE, Observe, RequestOutcome
 from context0.observability.metrics import FIRST_BYTE, OPEN_STREAMS, REQUEST, RESPONSES
 from context0.observability.recorder import Recorder
+from context0.settings import Settings
 
 _UNKNOWN_ROUTE: Final = "none"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SERVER_ERROR: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMeasuring:
+    """What a service is given to be measured: who is told of each request, and the routes that tell of all of it."""
+
+    observe: Observe
+    routers: tuple[APIRouter, ...]
+
+
+@asynccontextmanager
+async def open_measuring(settings: Settings, recorder: Recorder) -> AsyncIterator[ServiceMeasuring]:
+    """Watch the event loop and the alerts while a service runs; with `metrics` off there are no routes of metrics.
+
+    recorder: the engine's.
+    """
+    from context0.api.routes.metrics import metrics_routes
+    from context0.runtime import build_performance
+
+    performance = build_performance(settings, recorder)
+    observe = request_observer(recorder)
+    if performance is None:
+        yield ServiceMeasuring(observe=observe, routers=())
+        return
+    async with performance:
+        yield ServiceMeasuring(observe=observe, routers=(metrics_routes(performance),))
 
 
 def request_observer(recorder: Recorder) -> Observe:

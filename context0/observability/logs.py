@@ -102,10 +102,17 @@ def _event_of(record: logging.LogRecord) -> str:
 
 
 def _fields(told: Mapping[str, object]) -> dict[str, object]:
-    return {str(name): _HIDDEN if _NEVER_TOLD.fullmatch(str(name)) else _plain(value) for name, value in told.items()}
+    return {str(name): _told(str(name), value, 0) for name, value in told.items()}
 
 
-def _plain(value: object, depth: int = 0) -> object:
+def _told(name: str, value: object, depth: int) -> object:
+    """Return a value as it is logged under a name; numbers hold no text, whatever they are named."""
+    if not isinstance(value, int | float | None) and _NEVER_TOLD.fullmatch(name):
+        return _HIDDEN
+    return _plain(value, depth)
+
+
+def _plain(value: object, depth: int) -> object:
     match value:
         case None | bool() | float():
             return value
@@ -115,10 +122,7 @@ def _plain(value: object, depth: int = 0) -> object:
             return _text(value)
         case Mapping() if depth < _DEEPEST:
             kept = list(value.items())[:_MOST]
-            return {
-                _text(str(key)): _HIDDEN if _NEVER_TOLD.fullmatch(str(key)) else _plain(one, depth + 1)
-                for key, one in kept
-            }
+            return {_text(str(key)): _told(str(key), one, depth + 1) for key, one in kept}
         case Sequence() | set() | frozenset() if depth < _DEEPEST and not isinstance(value, bytes | bytearray):
             return [_plain(one, depth + 1) for one in list(value)[:_MOST]]
     return type(value).__name__

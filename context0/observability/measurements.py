@@ -5,7 +5,7 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -49,17 +49,37 @@ class SlowOperation:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a series has counted. slots: with the moment at which each ends, the last one is being filled."""
+
+    past: Sketch
+    slots: tuple[tuple[float, Sketch], ...]
+
+    def whole(self) -> Sketch:
+        """Return what was counted since the start."""
+        return _together(self.past, *(slot for _, slot in self.slots))
+
+    def since(self, moment: float) -> Sketch:
+        """Return what was counted in the slots that end after a moment of the timer."""
+        return _together(*(slot for until, slot in self.slots if until > moment))
+
+    def frozen(self) -> "Kept":
+        """Return what is not changed any more: to be read in another thread."""
+        until, filling = self.slots[-1]
+        return Kept(self.past, (*self.slots[:-1], (until, filling.copy())))
+
+
 class Timing:
     """The durations of one series: each is counted once, in the slot of its moment; old slots become the past."""
 
-    __slots__ = ("_now", "_past", "_slots", "_until", "_width_s", "slow", "slow_ms")
+    __slots__ = ("_now", "_until", "_width_s", "kept", "slow", "slow_ms")
 
-    def __init__(self, *, width_s: float, slow_ms: float, timer: Callable[[], float]) -> None:
+    def __init__(self, *, width_s: float, slow_ms: float, moment: float) -> None:
         self._width_s = width_s
         self._now = Sketch()
-        self._until = timer() + width_s
-        self._slots: deque[Sketch] = deque(maxlen=_SLOTS - 1)
-        self._past = Sketch()
+        self._until = moment + width_s
+        self.kept = Kept(Sketch(), ((self._until, self._now),))
         self.slow_ms = slow_ms
         self.slow = 0
 
@@ -71,28 +91,51 @@ class Timing:
         slot.add(ms)
         return slot
 
-    def window(self, moment: float) -> Sketch:
-        """Return what was counted in the last window."""
-        if moment >= self._until:
-            self._turn(moment)
-        return _together(self._now, *self._slots)
+    def whole(self) -> Sketch:
+        """Return what was counted since the start."""
+        return self.kept.whole()
+
+    def _turn(self, moment: float) -> None:
+        """Begin the slot of a moment; those in which nothing happened are left out."""
+        self._now = Sketch()
+        self._until += (math.floor((moment - self._until) / self._width_s) + 1) * self._width_s
+        slots = (*self.kept.slots, (self._until, self._now))
+        older, slots = slots[:-_SLOTS], slots[-_SLOTS:]
+        self.kept = Kept(_together(self.kept.past, *(slot for _, slot in older)), slots)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingReading:
+    """One series, read. labels: in the metric's order."""
+
+    labels: Labels
+    kept: Kept
+    slow: int
+    since: float
 
     def whole(self) -> Sketch:
         """Return what was counted since the start."""
-        return _together(self._past, self._now, *self._slots)
+        return self.kept.whole()
 
-    def _turn(self, moment: float) -> None:
-        turns = math.floor((moment - self._until) / self._width_s) + 1
-        for _ in range(min(turns, _SLOTS)):
-            if len(self._slots) == _SLOTS - 1:
-                self._past.merge(self._slots[0])
-            self._slots.append(self._now)
-            self._now = Sketch()
-        self._until += turns * self._width_s
+    def window(self) -> Sketch:
+        """Return what was counted in the last window."""
+        return self.kept.since(self.since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Everything that was measured up to a moment, sorted; nobody changes it any more."""
+
+    timings: Mapping[str, Sequence[TimingReading]]
+    counters: Mapping[str, Mapping[Labels, float]]
+    gauges: Mapping[str, Mapping[Labels, float]]
+    caches: Mapping[str, CacheReading]
+    slow: Sequence[SlowOperation]
+    uptime_s: float
 
 
 class Measurements:
-    """The recorder that keeps. See `Recorder`; read by `timings`, `counters`, `gauges`, `caches`, `slow`.
+    """The recorder that keeps. See `Recorder`; `read` tells it all.
 
     Observations are for one thread, the event loop's; memory is bounded: a series takes 2 to 20 KB, a metric has at
     most `max_series` of them.
@@ -154,7 +197,28 @@ class Measurements:
         return ((key[1:], timing) for key, timing in sorted(self._timings.items()) if key[0] == name)
 
     def window(self, timing: Timing) -> Sketch:
-        return timing.window(self._timer())
+        """Return what a series has counted in the last window."""
+        return timing.kept.since(self._timer() - self.options.window_s)
+
+    def read(self) -> Reading:
+        """Return everything as it is now: some 2 µs a series. To be made sense of in another thread."""
+        since = self._timer() - self.options.window_s
+        timings = {
+            name: [
+                TimingReading(labels=labels, kept=timing.kept.frozen(), slow=timing.slow, since=since)
+                for labels, timing in self.timings(name)
+            ]
+            for name, metric in METRICS.items()
+            if metric.kind == "timing"
+        }
+        return Reading(
+            timings=timings,
+            counters={name: self.counters(name) for name, metric in METRICS.items() if metric.kind == "counter"},
+            gauges={name: self.gauges(name) for name, metric in METRICS.items() if metric.kind == "gauge"},
+            caches=self.caches(),
+            slow=self.slow(),
+            uptime_s=self.uptime_s,
+        )
 
     def counters(self, name: str) -> Mapping[Labels, float]:
         return {key[1:]: value for key, value in sorted(self._counters.items()) if key[0] == name}
@@ -179,7 +243,7 @@ class Measurements:
             timing = self._timings[key] = Timing(
                 width_s=self.options.window_s / _SLOTS,
                 slow_ms=self._threshold(METRICS[name].slow),
-                timer=self._timer,
+                moment=self._timer(),
             )
         return timing
 

@@ -14,7 +14,7 @@ from context0.clock import Clock, SystemClock
 from context0.observability.alert_rules import AlertThresholds, Recent, build_rules
 from context0.observability.alerts import AlertBoard
 from context0.observability.loop_lag import LoopLagMonitor
-from context0.observability.measurements import Labels, Measurements, Timing
+from context0.observability.measurements import Labels, Measurements, Reading, TimingReading
 from context0.observability.metrics import (
     AGENT,
     CHAT_STAGE,
@@ -25,7 +25,6 @@ from context0.observability.metrics import (
     LLM_CALL,
     LLM_FIRST_TEXT,
     LOOP_LAG,
-    METRICS,
     OPEN_STREAMS,
     OPERATION,
     REQUEST,
@@ -34,7 +33,7 @@ from context0.observability.metrics import (
     STRATEGY,
 )
 from context0.observability.process import read_process
-from context0.observability.prometheus import PrometheusPage
+from context0.observability.prometheus import page
 from context0.observability.sketch import durations
 
 log = logging.getLogger(__name__)
@@ -85,7 +84,6 @@ class PerformanceService:
         self._recent = Recent(measurements, timer)
         self._board = AlertBoard(build_rules(measurements, self._recent, self._options.thresholds), self._clock)
         self._versions = _versions()
-        self._page = PrometheusPage(measurements, self._versions)
         self._stack = AsyncExitStack()
         self._looking: asyncio.TimerHandle | None = None
 
@@ -109,53 +107,27 @@ class PerformanceService:
         self._recent.take()
         self._board.look()
 
-    def prometheus(self) -> bytes:
-        """Return the page of /metrics."""
-        return self._page.text()
+    async def prometheus(self) -> bytes:
+        """Return the page of /metrics, made in a thread."""
+        tasks = len(asyncio.all_tasks())
+        return await asyncio.to_thread(page, self._measurements.read(), self._versions, tasks)
 
-    def snapshot(self, *, sketches: bool = False) -> dict[str, object]:
-        """Return everything, ready for JSON; durations in ms. Some 10 ms for 100 series.
+    async def snapshot(self, *, sketches: bool = False) -> dict[str, object]:
+        """Return everything, ready for JSON; durations in ms. Made in a thread.
 
         sketches: with the buckets since the start, from which `reports` takes the difference of two snapshots.
         """
         measured = self._measurements
-        return {
+        told: dict[str, object] = {
             "format": FORMAT,
             "taken_at": self._clock.now().isoformat(),
             "started_at": measured.started_at.isoformat(),
-            "uptime_s": round(measured.uptime_s, 3),
             "window_s": measured.options.window_s,
             "versions": self._versions,
             "process": asdict(read_process()),
-            "open_streams": sum(measured.gauges(OPEN_STREAMS).values()),
-            "timings": {
-                group: {
-                    _title(labels): self._told(timing, sketches=sketches) for labels, timing in measured.timings(name)
-                }
-                for group, name in GROUPS.items()
-            },
-            "caches": {
-                name: {**asdict(reading), "hit_rate": round(reading.hit_rate, 4)}
-                for name, reading in measured.caches().items()
-            },
-            "counters": self._numbers("counter"),
-            "gauges": self._numbers("gauge"),
             "alerts": [{**asdict(alert), "since": alert.since.isoformat()} for alert in self._board.alerts],
-            "slow_operations": [{**asdict(slow), "at": slow.at.isoformat()} for slow in measured.slow()],
         }
-
-    def _told(self, timing: Timing, *, sketches: bool) -> dict[str, object]:
-        whole = timing.whole()
-        told: dict[str, object] = {
-            "window": asdict(durations(self._measurements.window(timing))),
-            "since_start": {**asdict(durations(whole)), "slow": timing.slow},
-        }
-        return {**told, "sketch": whole.to_json()} if sketches else told
-
-    def _numbers(self, kind: str) -> dict[str, dict[str, float]]:
-        read = self._measurements.counters if kind == "counter" else self._measurements.gauges
-        named = {name: read(name) for name, metric in METRICS.items() if metric.kind == kind}
-        return {name: {_title(labels): value for labels, value in told.items()} for name, told in named.items() if told}
+        return told | await asyncio.to_thread(_told, measured.read(), sketches=sketches)
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = loop.call_later(self._options.look_s, self._looked, loop)
@@ -166,6 +138,36 @@ class PerformanceService:
             self.look()
         except Exception:  # the edge of a timer: the next look must come
             log.exception("alerts.broken")
+
+
+def _told(reading: Reading, *, sketches: bool) -> dict[str, object]:
+    return {
+        "uptime_s": round(reading.uptime_s, 3),
+        "open_streams": sum(reading.gauges[OPEN_STREAMS].values()),
+        "timings": {
+            group: {_title(one.labels): _durations(one, sketches=sketches) for one in reading.timings[name]}
+            for group, name in GROUPS.items()
+        },
+        "caches": {
+            name: {**asdict(cache), "hit_rate": round(cache.hit_rate, 4)} for name, cache in reading.caches.items()
+        },
+        "counters": _numbers(reading.counters),
+        "gauges": _numbers(reading.gauges),
+        "slow_operations": [{**asdict(slow), "at": slow.at.isoformat()} for slow in reading.slow],
+    }
+
+
+def _durations(one: TimingReading, *, sketches: bool) -> dict[str, object]:
+    whole = one.whole()
+    told: dict[str, object] = {
+        "window": asdict(durations(one.window())),
+        "since_start": {**asdict(durations(whole)), "slow": one.slow},
+    }
+    return {**told, "sketch": whole.to_json()} if sketches else told
+
+
+def _numbers(read: Mapping[str, Mapping[Labels, float]]) -> dict[str, dict[str, float]]:
+    return {name: {_title(labels): value for labels, value in told.items()} for name, told in read.items() if told}
 
 
 def _title(labels: Labels) -> str:

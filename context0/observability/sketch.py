@@ -57,6 +57,13 @@ class Sketch:
         for number, count in other.buckets.items():
             self.buckets[number] = self.buckets.get(number, 0) + count
 
+    def copy(self) -> "Sketch":
+        """Return one that goes its own way."""
+        other = Sketch()
+        other.count, other.failures, other.total = self.count, self.failures, self.total
+        other.low, other.high, other.buckets = self.low, self.high, self.buckets.copy()
+        return other
+
     def quantile(self, share: float) -> float:
         """Return the duration that `share` of all do not exceed (nearest rank), in ms; 0 when there are none."""
         rank = max(1, math.ceil(share * self.count))

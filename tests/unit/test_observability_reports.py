@@ -1,5 +1,6 @@
 """Reports of snapshots: one day, before and after; the script's exit codes (B8)."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Process:
 
     def snapshot(self, *, sketches: bool = True) -> Any:
         self.service.look()
-        return json.loads(json.dumps(self.service.snapshot(sketches=sketches)))
+        return json.loads(json.dumps(asyncio.run(self.service.snapshot(sketches=sketches))))
 
 
 def saved(folder: Path, name: str, snapshot: Any) -> str:

@@ -24,7 +24,7 @@ def metrics_routes(performance: PerformanceService) -> APIRouter:
     )
     async def metrics(call: Call) -> Response:  # noqa: ARG001 - as all routes
         """Tell what was measured since the start, for Prometheus."""
-        return Response(performance.prometheus(), media_type=CONTENT_TYPE)
+        return Response(await performance.prometheus(), media_type=CONTENT_TYPE)
 
     @routes.get(
         "/api/performance/metrics",
@@ -36,6 +36,6 @@ def metrics_routes(performance: PerformanceService) -> APIRouter:
 
         sketches: with all buckets, so that scripts/performance_report.py can tell what lies between two of these.
         """
-        return answer(performance.snapshot(sketches=sketches))
+        return answer(await performance.snapshot(sketches=sketches))
 
     return routes
