@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         default=3_000.0, ge=0, description="Warn when 5 % of answers, or of their first words, come later; 0: never."
     )
     alert_cache_hit_rate: float = Field(
-        default=0.6, ge=0, lt=1, description="Warn when a cache has less of what it is asked for; 0: never."
+        default=0.6, ge=0, lt=1, description="Warn when fewer indexes of owners, or contexts, are at hand; 0: never."
     )
     alert_slow_command_share: float = Field(
         default=0.05, ge=0, le=1, description="Warn when more of the store commands are slow; 0: never."

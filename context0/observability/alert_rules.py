@@ -23,6 +23,8 @@ from context0.observability.sketch import Sketch
 
 FIRST_TOKEN: Final = ("first_token",)
 DEGRADED_OUTCOME: Final = ("degraded",)
+WARM_CACHES: Final = ("owner_index", "contexts")
+"""Those that should be warm whatever is asked. The others hold texts as they were said, and most are said once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ def build_rules(measured: Measurements, recent: Recent, thresholds: AlertThresho
         ),
         AlertRule(
             name="cache_hit_rate",
-            says="this share of what a cache is asked for is in it",
+            says="this share of what owners' indexes or built contexts are asked for is there",
             threshold=thresholds.cache_hit_rate,
             worse="below",
             read=lambda: coldest_cache(recent, least),
@@ -130,11 +132,11 @@ def slowest_response(measured: Measurements, least: int) -> Figure | None:
 
 
 def coldest_cache(recent: Recent, least: int) -> Figure | None:
-    """Return the lowest hit rate of the caches that were asked often enough."""
+    """Return the lowest hit rate of the `WARM_CACHES` that were asked often enough."""
     gained = recent.gained()
     figures = []
-    for name in {labels[0] for labels in gained if labels[-1] == "hits"}:
-        hits, misses = gained[name, "hits"], gained[name, "misses"]
+    for name in WARM_CACHES:
+        hits, misses = gained.get((name, "hits"), 0), gained.get((name, "misses"), 0)
         if hits + misses >= least:
             figures.append(Figure(value=hits / (hits + misses), subject=name))
     return min(figures, key=lambda figure: figure.value, default=None)

@@ -139,6 +139,7 @@ def degraded_searches(measured: Measurements) -> None:
 
 def cold_cache(measured: Measurements) -> None:
     measured.watch_cache("contexts", lambda: CacheReading(hits=40, misses=60, entries=1))
+    measured.watch_cache("searches", lambda: CacheReading(hits=0, misses=100, entries=100))
     measured.watch_cache("owner_index", lambda: CacheReading(hits=90, misses=10, entries=1))
 
 
