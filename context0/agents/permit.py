@@ -58,10 +58,10 @@ class Permit:
         """Let no write begin from now on."""
         self._revoked = True
 
-    async def idle(self) -> None:
-        """Return when no write is under way; one that takes more than 10 s is cancelled."""
-        if self._writing:
-            await asyncio.wait(set(self._writing), timeout=_ENDING_S)
+    async def idle(self, *, within_s: float = _ENDING_S) -> None:
+        """Return when no write is under way; one that takes longer than `within_s` is cancelled."""
+        if self._writing and within_s:
+            await asyncio.wait(set(self._writing), timeout=within_s)
         for task in list(self._writing):
             task.cancel()
         if self._writing:

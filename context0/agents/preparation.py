@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -57,11 +57,13 @@ class Preparation:
         is_new = turn.session_id is None
         if is_kept and is_new:
             turn = turn.evolve(session_id=self._transcript.new_session_id())
-        begun, looked_up, context = await asyncio.gather(
-            _timed("session", answered, self._begun(turn)) if is_kept else _nothing(),
-            _timed("retrieval", answered, guarded(self._retrieval, turn, self._retrieval.run(turn))),
-            _timed("history", answered, self._context(turn, is_new=is_new)),
-        )
+        async with asyncio.TaskGroup() as group:  # a turn that is given up ends when its parts have ended
+            beginning = group.create_task(_timed("session", answered, lambda: self._begun(turn, is_kept=is_kept)))
+            looking = group.create_task(
+                _timed("retrieval", answered, lambda: guarded(self._retrieval, turn, self._retrieval.run(turn)))
+            )
+            reading = group.create_task(_timed("history", answered, lambda: self._context(turn, is_new=is_new)))
+        begun, looked_up, context = beginning.result(), looking.result(), reading.result()
         for part in (begun, context):
             if isinstance(part, Missed) and isinstance(part.cause, NotFound):
                 raise part.cause
@@ -78,8 +80,10 @@ class Preparation:
         answered.turn, built = await self._completed(turn, context)
         return built
 
-    async def _begun(self, turn: Turn) -> tuple[Session, Message] | Missed:
+    async def _begun(self, turn: Turn, *, is_kept: bool) -> tuple[Session, Message] | Missed | None:
         """Take two message numbers, and keep the question. Without the store the turn goes on, and is not kept."""
+        if not is_kept:
+            return None
         return await attempt("session", self._transcript.begin(turn), deadline_s=PERSIST_DEADLINE_S + _SLACK_S)
 
     async def _context(self, turn: Turn, *, is_new: bool) -> BuiltContext | Missed | None:
@@ -131,12 +135,9 @@ def _key(turn: Turn) -> ContextKey:
     return ContextKey(scope=turn.scope, session_id=turn.session_id, project=turn.project)
 
 
-async def _nothing() -> None:
-    """For a turn of which nothing is kept."""
-
-
-async def _timed(stage: str, answered: Answered, work: Awaitable[T]) -> T:
+async def _timed(stage: str, answered: Answered, work: Callable[[], Awaitable[T]]) -> T:
+    """Do a part, and note how long it took. work: called here, so that a turn given up before leaves nothing over."""
     started = time.perf_counter()
-    outcome = await work
+    outcome = await work()
     answered.timed(stage, started)
     return outcome

@@ -180,8 +180,10 @@ class Conversations:
         known = {place: self._modes.get((scope, place)) for place in places}
         if unknown:
             chats = await self._engine.chats()
-            read = await asyncio.gather(*(_mode_of(chats, scope, place) for place in unknown))
-            for place, found in zip(unknown, read, strict=True):
+            reads = (_mode_of(chats, scope, place) for place in unknown)
+            for place, found in zip(unknown, await asyncio.gather(*reads, return_exceptions=True), strict=True):
+                if isinstance(found, BaseException):
+                    raise found
                 known[place] = self._modes.setdefault((scope, place), found)  # unless it was set meanwhile
         return (known[session_id] if session_id is not None else None), known[None]
 

@@ -101,6 +101,7 @@ class ChatService(Conversations):
         self._background: set[asyncio.Task[Any]] = set()
         self._extractions = asyncio.Semaphore(_MOST_EXTRACTIONS)
         self._closed = False
+        self._closing_s = _CLOSING_S
         self._erasing: Counter[Scope] = Counter()
         engine.attach(self.aclose, self._changed, self._quiet)
 
@@ -117,14 +118,21 @@ class ChatService(Conversations):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Let the background work end, for up to 5 s, and close the models that were made here. Twice is harmless."""
+        """Let the background work end, for up to 5 s, and close the models that were made here. Twice is harmless.
+
+        What is still going on then is cut off, which takes up to 5 s more where a store does not answer.
+        """
         if self._closed:
             return
         self._closed = True
         if self._background:
-            await asyncio.wait(self._background, timeout=_CLOSING_S)
+            await asyncio.wait(self._background, timeout=self._closing_s)
         for task in list(self._background):
             task.cancel()
+        if self._background:  # what was said so far is kept
+            await asyncio.wait(self._background, timeout=self._closing_s)
+        for live in list(self._turns):
+            await live.permit.idle(within_s=0.0)
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._contexts.aclose()
         if self._owns_llm:
