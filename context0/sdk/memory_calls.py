@@ -58,7 +58,7 @@ def pages(options: ListOptions, *, page_size: int = _PAGE) -> PageOf[MemoryRecor
 
 
 def search(query: str, limit: int, cursor: str | None, options: SearchOptions) -> Call[SearchReply]:
-    body = json_of({"query": query, "limit": limit, "cursor": cursor, **_given(options)})
+    body = json_of({"query": query, "limit": limit, **_given({"cursor": cursor, **options})})
     return Call(request=Request(method="POST", path=f"{MEMORIES}/search", body=body), read=reading(SearchReply))
 
 

@@ -90,6 +90,8 @@ def json_of(value: object) -> bytes:
         return json.dumps(
             value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_json_value
         ).encode()
+    except InvalidInput:
+        raise
     except UnicodeEncodeError as exc:
         raise InvalidInput("a text holds a lone surrogate; send valid Unicode") from exc
     except (TypeError, ValueError, RecursionError) as exc:

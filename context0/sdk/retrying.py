@@ -15,9 +15,11 @@ from context0.sdk.requests import Answer, Call, Request
 T = TypeVar("T")
 
 _DONE: Final = 204
-_REFUSED: Final = frozenset({429, 503})
-"""The service says that it did nothing."""
-_PASSING: Final = _REFUSED | {408, 502, 504}
+_GONE: Final = "not_found"
+_TOO_MANY: Final = 429
+_NOT_BEGUN: Final = frozenset({"overloaded", "stopping", "auth_unavailable"})
+"""Codes of a 503 that stands before every route: nothing was done."""
+_PASSING: Final = frozenset({408, _TOO_MANY, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,10 @@ class RetryRule:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 100:
                 raise InvalidInput("give a whole number from 0 to 100", field=name)
+        for name in ("first_wait_s", "longest_wait_s", "share", "reserve", "silence_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
+                raise InvalidInput("give a number from 0 to 86400", field=name)
 
 
 def _new_id() -> str:
@@ -119,20 +125,23 @@ def answered(request: Request, pace: Pace) -> Steps[Answer]:
     ends_at = pace.now() + pace.timeout_s
     doubtful = False
     for retry in range(pace.rule.retries + 1):
-        outcome = yield Send(request=pace.named(request), timeout_s=max(0.001, ends_at - pace.now()))
-        if isinstance(outcome, Answer) and doubtful and request.method == "DELETE" and outcome.status == 404:
-            return Answer(status=_DONE, headers=outcome.headers)  # the attempt without an answer has deleted it
-        wait_s = next_wait_s(request, outcome, retry, pace, left_s=ends_at - pace.now())
+        told = yield Send(request=pace.named(request), timeout_s=max(0.001, ends_at - pace.now()))
+        if told is None:
+            raise AssertionError("nobody said what came of the request")
+        outcome = told
+        if doubtful and request.method == "DELETE" and _is_gone(outcome):
+            return Answer(status=_DONE)  # by the attempt that had no answer
+        wait_s = _next_wait_s(request, outcome, retry, pace, left_s=ends_at - pace.now())
         if wait_s is None:
             break
-        doubtful = doubtful or not isinstance(outcome, Failure) or outcome.left
+        doubtful = doubtful or _may_be_done(outcome)
         yield Wait(seconds=wait_s)
-    if isinstance(outcome, Answer):
-        return outcome
-    raise outcome.error if outcome is not None else AssertionError("a step without an outcome")
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome
 
 
-def next_wait_s(request: Request, outcome: Outcome | None, retry: int, pace: Pace, *, left_s: float) -> float | None:
+def _next_wait_s(request: Request, outcome: Outcome, retry: int, pace: Pace, *, left_s: float) -> float | None:
     """Return how long to wait before another attempt; None if there is none, whatever the reason."""
     if retry >= pace.rule.retries or not _may_repeat(request, outcome):
         return None
@@ -143,14 +152,20 @@ def next_wait_s(request: Request, outcome: Outcome | None, retry: int, pace: Pac
     return wait_s
 
 
-def _may_repeat(request: Request, outcome: Outcome | None) -> bool:
-    match outcome:
-        case Failure(left=False):
-            return True
-        case Failure():
-            return request.repeat == "always"
-        case Answer(status=status):
-            return (request.repeat == "always" and status in _PASSING) or (
-                request.repeat == "refused" and status in _REFUSED
-            )
-    return False
+def _may_repeat(request: Request, outcome: Outcome) -> bool:
+    if isinstance(outcome, Failure):
+        return not outcome.left or request.repeat == "always"
+    if outcome.status not in _PASSING or request.repeat == "unsent":
+        return False
+    return request.repeat == "always" or not _may_be_done(outcome)
+
+
+def _may_be_done(outcome: Outcome) -> bool:
+    """Say whether an attempt that gave no result may have had one, for all that is known."""
+    if isinstance(outcome, Failure):
+        return outcome.left
+    return outcome.status != _TOO_MANY and error_of(outcome).code not in _NOT_BEGUN
+
+
+def _is_gone(outcome: Outcome) -> bool:
+    return isinstance(outcome, Answer) and outcome.status == 404 and error_of(outcome).code == _GONE
