@@ -101,6 +101,11 @@ class GracefulServer(uvicorn.Server):
         super().__init__(config)
         self._stop_streams = stop_streams
         self._on_start = on_start
+        self._signalled = False
+
+    def _signal(self) -> None:
+        self._signalled = True
+        self.stop()
 
     def stop(self) -> None:
         """End: no new connection, streams are told, what runs may finish for a while. Twice is harmless."""
@@ -113,13 +118,14 @@ class GracefulServer(uvicorn.Server):
         """Never raises them again afterwards, as uvicorn does: the stores are still to be closed then."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._signal)
         try:
             yield
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
-                signal.signal(number, signal.SIG_IGN)  # we are on our way, within the grace
+                if self._signalled:
+                    signal.signal(number, signal.SIG_IGN)  # the process is on its way, within the grace
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -91,8 +91,9 @@ def answer(value: object, status: int = 200, headers: Mapping[str, str] | None =
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def listed(items: Any, next_cursor: str | None = None) -> Response:
-    return answer({"items": items, "next_cursor": next_cursor})
+def listed(items: Any, next_cursor: str | None = None, *, status: int = 200) -> Response:
+    """Return a page."""
+    return answer({"items": items, "next_cursor": next_cursor}, status)
 
 
 def client_gone() -> Response:

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 RETRY_MS: Final = 1_000
 MEDIA_TYPE: Final = "text/event-stream"
-_PING: Final = b": ping\n\n"
+_PING: Final = b": ping\n"
+"""Without an empty line behind it: some clients take that for an event without data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def events_encoded() -> Encode:
 class StreamEnds:
     """What a stream begins with, and how it says that the service stops."""
 
-    beginning: bytes = f"retry: {RETRY_MS}\n\n".encode()
+    beginning: bytes = f"retry: {RETRY_MS}\n".encode()
     shutdown: bytes = f"event: shutdown\ndata: {ShutdownEvent().model_dump_json()}\n\n".encode()
 
 

@@ -78,7 +78,7 @@ class Tokens:
                 return None
             claims = self._claims(token, key, str(header["alg"]))
             return check_scope(claims["sub"]).owner
-        except (jwt.PyJWTError, InvalidInput, ValueError):
+        except (jwt.PyJWTError, InvalidInput, ValueError, OverflowError):
             return None
 
     async def aclose(self) -> None:

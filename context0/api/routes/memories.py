@@ -50,7 +50,7 @@ async def add_memory(
 async def add_memories(call: Call, body: AddMemories) -> Response:
     """Remember up to 10,000 texts in one write; they come back in order."""
     inputs = [cast("MemoryInput", given(one)) for one in body.memories]
-    return listed(await call.services.engine.add_many(inputs, user_id=call.owner)) if inputs else listed([])
+    return listed(await call.services.engine.add_many(inputs, user_id=call.owner), status=201)
 
 
 @routes.get("/v1/memories", response_model=None, responses=told(MemoryList))
