@@ -137,7 +137,7 @@ def listening(host: str, port: int) -> socket.socket:
     bound = socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
     )
-    # Inherited by each connection. asyncio sets it only where the socket's protocol number is told, which it is not here;
+    # Each connection inherits it. asyncio sets it only where a socket's protocol number is told, which it is not here;
     # without it each answer's body waits 40 ms for the acknowledgement of its head.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
