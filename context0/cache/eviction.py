@@ -15,7 +15,7 @@ K = TypeVar("K", bound=Hashable)
 
 _WINDOW_SHARE: Final = 0.05
 _PROTECTED_SHARE: Final = 0.8
-_USUAL_BYTES: Final = 2_048
+_USUAL_BYTES: Final = 1_024
 """For the size of the sketch only."""
 
 

@@ -6,6 +6,7 @@ from typing import Final
 _ROWS: Final = 4
 _MOST: Final = 15
 _HALVED: Final = bytes(value >> 1 for value in range(256))
+_LEAST_BITS: Final = 10
 _MAX_WIDTH: Final = 1 << 16
 """Each row takes 16 bits of the hash."""
 
@@ -14,8 +15,8 @@ class FrequencySketch:
     """Estimates are never too low between two halvings, and at most 15. 4 bytes a counter column; 1 us a call."""
 
     def __init__(self, width: int) -> None:
-        """width: about how many keys are to be told apart, up to 65,536; taken up to a power of two."""
-        size = min(_MAX_WIDTH, 1 << max(6, (width - 1).bit_length()))
+        """width: about how many keys are to be told apart; taken to a power of two from 1,024 to 65,536."""
+        size = min(_MAX_WIDTH, 1 << max(_LEAST_BITS, (width - 1).bit_length()))
         self._mask = size - 1
         self._counters = bytearray(_ROWS * size)
         self._size = size

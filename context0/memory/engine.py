@@ -183,7 +183,8 @@ class MemoryEngine(EngineCore):
         started = time.perf_counter()
         now, deadline_ms = self._parts.clock.now(), self._parts.limits.search_deadline_ms
         request = to_search_request(query, user_id, limit, options, now=now, deadline_ms=deadline_ms)
-        context = CursorContext(kind="search", owner=request.scope.owner, query=fingerprint(query, options))
+        told = fingerprint(query, options)
+        context = CursorContext(kind="search", owner=request.scope.owner, query=told)
         try:
             async with asyncio.timeout(request.deadline_s):
                 await self._ready()
@@ -191,25 +192,23 @@ class MemoryEngine(EngineCore):
                     request = self._continued(request, cursor, context)
                 if "semantic" in request.arms:
                     await self._guard.check()
-                answer, was_held = await self._answer(request, options)
+                answer, was_held = await self._answer(request, options, told)
         except TimeoutError as exc:
             raise Timeout(f"the stores did not answer within {request.deadline_s:g} s; give a later deadline") from exc
-        result, next_cursor = answer.result, self._next_cursor(request, answer, context)
-        timings_ms = result.timings_ms
+        next_cursor = self._next_cursor(request, answer, context)
+        timings_ms = answer.result.timings_ms
         if was_held:
-            timings_ms = {"total": (time.perf_counter() - started) * 1000}
             self.recorder.count(SEARCHES, outcome="held")
-        if not self._searches.on:
-            return replace(result, next_cursor=next_cursor)
-        return replace(handed_out(result), next_cursor=next_cursor, timings_ms=timings_ms)
+            timings_ms = {"total": (time.perf_counter() - started) * 1000}
+        return handed_out(answer, next_cursor=next_cursor, timings_ms=timings_ms)
 
-    async def _answer(self, request: SearchRequest, options: SearchOptions) -> tuple[Answer, bool]:
-        """Return the answer, and whether it was held: by the cache, or by searching."""
+    async def _answer(self, request: SearchRequest, options: SearchOptions, told: str) -> tuple[Answer, bool]:
+        """Return the answer, and whether it was held."""
         search = partial(self._searched, request)
         limits = self._parts.limits
         if not self._searches.on or request.explain or request.why_not or limits.learn_from_feedback:
             return await search(), False
-        fields = search_fields(request, options, by_day=self._parts.analyser is not None)
+        fields = search_fields(request, options, told, by_day=self._parts.analyser is not None)
         return await self._searches.get(request.scope, fields, search)
 
     async def _searched(self, request: SearchRequest) -> Answer:
