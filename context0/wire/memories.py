@@ -10,7 +10,7 @@ from context0.wire.base import Body, Record, Time
 MemoryKind = Literal["semantic", "episodic", "procedural", "emotional", "preference", "working"]
 Arm = Literal["semantic", "keyword", "entity", "temporal"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class AddMemory(Body):
@@ -63,8 +63,8 @@ class SearchMemories(Body):
     reference_time: Time | None = None
     as_of: Time | None = None
     strategies: list[Arm] | None = Field(default=None, min_length=1)
-    deadline_ms: Annotated[float, Field(ge=1, le=600_000, strict=False)] | None = None
-    min_relevance: Annotated[float, Field(ge=0, le=2, strict=False)] | None = None
+    deadline_ms: Annotated[float, Field(ge=1, le=600_000)] | None = None
+    min_relevance: Annotated[float, Field(ge=0, le=2)] | None = None
     explain: bool = False
     early_stop: bool = False
 
