@@ -90,6 +90,10 @@ class AsyncContext0Client:
         """Say whether the service can serve now; a status other than "ok" says why not. No key is needed."""
         return await self._courier.call(owner_calls.ready())
 
+    async def performance(self) -> Mapping[str, object]:
+        """Return what the service measures of itself: times by endpoint, agent, arm and store command, and alerts."""
+        return await self._courier.call(owner_calls.performance())
+
     async def add(
         self,
         messages: Messages,

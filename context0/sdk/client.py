@@ -83,6 +83,10 @@ class Context0Client:
         """Say whether the service can serve now; a status other than "ok" says why not. No key is needed."""
         return self._courier.call(owner_calls.ready())
 
+    def performance(self) -> Mapping[str, object]:
+        """Return what the service measures of itself: times by endpoint, agent, arm and store command, and alerts."""
+        return self._courier.call(owner_calls.performance())
+
     def add(
         self,
         messages: Messages,

@@ -1,13 +1,17 @@
 """The requests about the service, and about all that is kept of a user, and how their answers are read. No I/O."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from context0.sdk.answers import reading
+from pydantic import TypeAdapter
+
+from context0.sdk.answers import reading, reading_as
 from context0.sdk.requests import Call, Request
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import Health, OwnerRecord
 
 _ME: Final = "/v1/me"
+_JSON: Final[TypeAdapter[Mapping[str, object]]] = TypeAdapter(Mapping[str, object])
 
 
 def health() -> Call[Health]:
@@ -18,6 +22,10 @@ def ready() -> Call[Health]:
     """A service that cannot serve says why in the same shape, so its 503 is an answer."""
     request = Request(method="GET", path="/readyz", repeat="unsent")
     return Call(request=request, read=reading(Health), also=frozenset({503}))
+
+
+def performance() -> Call[Mapping[str, object]]:
+    return Call(request=Request(method="GET", path="/api/performance/metrics"), read=reading_as(_JSON))
 
 
 def owner() -> Call[OwnerRecord]:
