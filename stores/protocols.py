@@ -15,6 +15,7 @@ from typing import Protocol
 from stores.filters import Filter
 from stores.records import (
     Document,
+    FailedWork,
     FloatVector,
     HistoryEntry,
     Hit,
@@ -192,6 +193,29 @@ class DocumentStore(Protocol):
 
     async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
         """Return work of any owner that is due: state pending and next_attempt_at not after now. Oldest first."""
+
+    async def claim(
+        self,
+        *,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        scope: Scope | None = None,
+        ids: Collection[MemoryId] | None = None,
+    ) -> list[PendingWork]:
+        """Take work that is due, so that nobody else takes it before `until`; an outcome, or a change, ends that.
+
+        At most `limit` (1..1,000) pieces, oldest first; scope and ids (0..1,000, given together): only of these.
+        Each is given to one caller only, whatever the clocks of others say. Three round trips at most.
+        """
+
+    async def failed(
+        self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
+    ) -> list[FailedWork]:
+        """Return work that was given up, of one owner or of all, behind the id `after`, in order of ids."""
+
+    async def time(self) -> datetime | None:
+        """Return the time of the server that keeps the documents; None: it is this machine. Leases count by it."""
 
     async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
         """Record the outcome of index work where the generation is still the same; return how many took effect.

@@ -39,12 +39,16 @@ class Scope:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexState:
     """How far the indexes outside the document are. `generation` grows with each change of the content;
-    work done for an older generation is stale and must have no effect."""
+    work done for an older generation is stale and must have no effect.
+
+    next_attempt_at: for failed work when it was last tried. reason: the stable name of what went wrong last, or "".
+    """
 
     state: IndexStatus = "done"
     generation: int = 1
     attempts: int = 0
     next_attempt_at: datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +248,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingWork:
-    """A memory whose indexes are behind: a document to embed and index, or a tombstone to clean up after."""
+    """A memory whose indexes are behind: a document to embed and index, or a tombstone to clean up after.
+
+    lost: how often it was claimed by somebody who then told no outcome.
+    """
 
     scope: Scope
     id: MemoryId
@@ -253,6 +260,19 @@ class PendingWork:
     deleted: bool
     content: str
     embedding: bytes | None
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedWork:
+    """Index work that was given up: the memory is found by its words only. reason: as in IndexState."""
+
+    scope: Scope
+    id: MemoryId
+    generation: int
+    attempts: int
+    reason: str
+    failed_at: datetime | None
 
 
 class IndexMark(NamedTuple):
@@ -265,6 +285,7 @@ class IndexMark(NamedTuple):
     next_attempt_at: datetime | None = None
     embedding: bytes | None = None
     embedding_model: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: Python 3.11 cannot have them on a generic that is subscripted

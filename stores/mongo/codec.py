@@ -8,6 +8,7 @@ from typing import Any, Final
 from stores.records import (
     MENTIONS,
     Document,
+    FailedWork,
     IndexRow,
     IndexState,
     Keyset,
@@ -39,6 +40,8 @@ OPTIONAL: Final = (
 
 BLANKED: Final = (*OPTIONAL, "dedupe_key", "content_hash", "importance", "confidence", "memory_type", "event_at")
 """What a tombstone lacks; its `input` is empty."""
+
+_WORK_DONE: Final = ("index.next_attempt_at", "index.reason", "index.lost", "index.claim")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -89,8 +92,12 @@ def encode(document: Document, owner: str) -> Row:
 
 
 def encode_index(index: IndexState) -> Row:
-    row = {"state": index.state, "generation": index.generation, "attempts": index.attempts}
-    return row if index.next_attempt_at is None else {**row, "next_attempt_at": index.next_attempt_at}
+    row: Row = {"state": index.state, "generation": index.generation, "attempts": index.attempts}
+    if index.next_attempt_at is not None:
+        row["next_attempt_at"] = index.next_attempt_at
+    if index.reason:
+        row["reason"] = index.reason
+    return row
 
 
 def encode_relation(relation: Relation) -> Row:
@@ -158,6 +165,7 @@ def _decode_index(row: Mapping[str, Any]) -> IndexState:
         generation=int(row["generation"]),
         attempts=row["attempts"],
         next_attempt_at=_moment_or_none(row.get("next_attempt_at")),
+        reason=row.get("reason", ""),
     )
 
 
@@ -239,6 +247,19 @@ def decode_work(row: Mapping[str, Any]) -> PendingWork:
         deleted="deleted_at" in row,
         content=row["input"],
         embedding=row.get("embedding"),
+        lost=int(row["index"].get("lost", 0)),
+    )
+
+
+def decode_failed(row: Mapping[str, Any]) -> FailedWork:
+    index = _decode_index(row["index"])
+    return FailedWork(
+        scope=Scope(owner=row["source_user_id"]),
+        id=MemoryId(row["_id"]),
+        generation=index.generation,
+        attempts=index.attempts,
+        reason=index.reason,
+        failed_at=index.next_attempt_at,
     )
 
 
@@ -248,7 +269,7 @@ def tombstone(now: datetime) -> Row:
     return {
         "$set": blank,
         "$inc": {"index.generation": 1, "version": 1},
-        "$unset": dict.fromkeys((*BLANKED, "index.next_attempt_at"), ""),
+        "$unset": dict.fromkeys((*BLANKED, *_WORK_DONE), ""),
     }
 
 

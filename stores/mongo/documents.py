@@ -10,6 +10,7 @@ from stores.mongo import queries, upkeep, writing
 from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.codec import (
     decode,
+    decode_failed,
     decode_index_row,
     decode_statement,
     decode_work,
@@ -21,6 +22,7 @@ from stores.mongo.indexes import prepare_indexes
 from stores.mongo.reading import batches, each, find
 from stores.records import (
     Document,
+    FailedWork,
     HistoryEntry,
     Hit,
     IndexMark,
@@ -205,6 +207,27 @@ class MongoDocuments:
 
     async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
         return [decode_work(row) for row in await find(queries.due(limit, now), self._database)]
+
+    async def claim(
+        self,
+        *,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        scope: Scope | None = None,
+        ids: Collection[MemoryId] | None = None,
+    ) -> list[PendingWork]:
+        among = None if scope is None or ids is None else (scope.owner, ids)
+        return await writing.claim(limit, now, until, among, self._database)
+
+    async def failed(
+        self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
+    ) -> list[FailedWork]:
+        owner = None if scope is None else scope.owner
+        return [decode_failed(row) for row in await find(queries.given_up(limit, owner, after), self._database)]
+
+    async def time(self) -> datetime | None:
+        return await upkeep.time(self._database)
 
     async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
         return await writing.mark(marks, scope.owner, self._database)

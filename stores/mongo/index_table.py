@@ -121,6 +121,13 @@ DOCUMENT_INDEXES: Final[tuple[Index, ...]] = (
     ),
     Index(
         collection="memories",
+        name="failed",
+        keys=(("index.state", 1), ("_id", 1), ("source_user_id", 1)),
+        serves="failed: index work that was given up",
+        partial={"index.state": "failed"},
+    ),
+    Index(
+        collection="memories",
         name="expiry",
         keys=(("expires_at", 1),),
         serves="expired: the sweeper",

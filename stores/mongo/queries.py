@@ -5,7 +5,7 @@ The owner's clause is written last and on the server's side: nothing that a call
 
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ _SCANNED: Final = (
     "version", "deleted_at", "updated_at", "created_at", "occurred_at", "expires_at", "session_id", "session_seq",
     "speaker", "memory_type", "terms", "entity_terms", "traits", "valid_from", "invalid_at", "superseded_by",
 )  # fmt: skip
+
+_WORK: Final[Row] = dict.fromkeys(("source_user_id", "input", "index", "deleted_at", "embedding"), 1)
+_OLDEST: Final = (("updated_at", 1), ("_id", 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +156,43 @@ def documents_of_all(after: str | None, limit: int) -> Query:
 def due(limit: int, now: datetime) -> Query:
     """Index work of all owners, oldest first."""
     waiting = {"$or": [{"index.next_attempt_at": {"$exists": False}}, {"index.next_attempt_at": {"$lte": now}}]}
-    projection = dict.fromkeys(("source_user_id", "input", "index", "deleted_at", "embedding"), 1)
     return Query(
         filter={"index.state": "pending", "$and": [waiting, _not_expired(now)]},
-        projection=projection,
-        sort=(("updated_at", 1), ("_id", 1)),
+        projection=_WORK,
+        sort=_OLDEST,
+        limit=limit,
+        batch=limit,
+    )
+
+
+def due_ids(limit: int, now: datetime, among: tuple[str, Collection[MemoryId]] | None = None) -> Query:
+    """The ids of index work that may be claimed: of all owners, or among some of one owner's memories."""
+    query = due(limit, now)
+    if among is not None:
+        owner, ids = among
+        query = replace(query, filter={"_id": {"$in": list(ids)}, **query.filter, "source_user_id": owner})
+    return replace(query, projection=_ID)
+
+
+def claimable(ids: Collection[MemoryId], now: datetime) -> Row:
+    """What `due_ids` found and nobody has claimed since."""
+    return {"_id": {"$in": list(ids)}, **due(0, now).filter}
+
+
+def claimed(ids: Collection[MemoryId], token: str) -> Query:
+    """The work that was claimed with a token, oldest first."""
+    found = {"_id": {"$in": list(ids)}, "index.state": "pending", "index.claim": token}
+    return Query(filter=found, projection=_WORK, sort=_OLDEST)
+
+
+def given_up(limit: int, owner: str | None, after: MemoryId | None) -> Query:
+    """Index work that failed for good, of one owner or of all, in order of ids."""
+    behind: Row = {} if after is None else {"_id": {"$gt": after}}
+    whose: Row = {} if owner is None else {"source_user_id": owner}
+    return Query(
+        filter={"index.state": "failed", **behind, **_LIVE, **whose},
+        projection={"source_user_id": 1, "index": 1},
+        sort=(("index.state", 1), ("_id", 1)),  # as the index has it: by _id alone the whole collection would be read
         limit=limit,
         batch=limit,
     )

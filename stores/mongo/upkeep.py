@@ -1,6 +1,7 @@
 """What concerns an owner or the store as a whole: erasure, counts, small values, the format's version, status."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -105,6 +106,14 @@ async def status(database: MongoDatabase) -> dict[str, int | str]:
         "tombstones": tombstones,
         **{f"index_{row['_id']}": int(row["memories"]) for row in states},
     }
+
+
+async def time(database: MongoDatabase) -> datetime:
+    """Return the time of the primary."""
+    with database.calls():
+        hello = await database.handle.command("hello")
+    told: datetime = hello["localTime"]
+    return told.replace(tzinfo=UTC) if told.tzinfo is None else told  # replies to commands come without a zone, in UTC
 
 
 def _topology(hello: Mapping[str, Any]) -> str:

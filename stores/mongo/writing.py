@@ -8,8 +8,10 @@ after a crash or a lost race is not read, since the memory still has it, and goe
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from secrets import token_hex
 from typing import Final
 
 from pymongo import UpdateOne
@@ -18,10 +20,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stores.errors import Conflict, NotFound
 from stores.mongo import queries
 from stores.mongo.client import MongoDatabase, Row
-from stores.mongo.codec import decode, encode, encode_index, moment, replacement, standing, tombstone
+from stores.mongo.codec import decode, decode_work, encode, encode_index, moment, replacement, standing, tombstone
 from stores.mongo.faults import is_only_duplicates
 from stores.mongo.reading import each, find
-from stores.records import CONTENT_KEY, Document, IndexMark, IndexState, Memory, MemoryId, Statement
+from stores.records import CONTENT_KEY, Document, IndexMark, IndexState, Memory, MemoryId, PendingWork, Statement
 
 VERSIONS_INSIDE: Final = 20
 
@@ -209,9 +211,34 @@ async def mark(marks: Sequence[IndexMark], owner: str, database: MongoDatabase) 
         return (await database.collection("memories").bulk_write(writes, ordered=False)).matched_count
 
 
+async def claim(
+    limit: int,
+    now: datetime,
+    until: datetime,
+    among: tuple[str, Collection[MemoryId]] | None,
+    database: MongoDatabase,
+) -> list[PendingWork]:
+    """Take work that is due: find it, put a token on what is still free, and read what has the token."""
+    ids = [row["_id"] for row in await find(queries.due_ids(limit, now, among), database)]
+    if not ids:
+        return []
+    token = token_hex(8)
+    change = {"$set": {"index.next_attempt_at": until, "index.claim": token}, "$inc": {"index.lost": 1}}
+    with database.calls():
+        taken = await database.collection("memories").update_many(queries.claimable(ids, now), change)
+    if not taken.matched_count:
+        return []
+    claimed = [decode_work(row) for row in await find(queries.claimed(ids, token), database)]
+    return [replace(work, lost=work.lost - 1) for work in claimed]
+
+
 def _marked(item: IndexMark) -> Row:
     index = IndexState(
-        state=item.state, generation=item.generation, attempts=item.attempts, next_attempt_at=item.next_attempt_at
+        state=item.state,
+        generation=item.generation,
+        attempts=item.attempts,
+        next_attempt_at=item.next_attempt_at,
+        reason=item.reason,
     )
     row: Row = {"index": encode_index(index)}
     if item.embedding is not None:

@@ -5,7 +5,7 @@ Rows that have expired stay until they are deleted, tombstones until they are pu
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from stores.errors import Conflict, NotFound
@@ -14,12 +14,12 @@ from stores.records import (
     CONTENT_KEY,
     MENTIONS,
     Document,
+    FailedWork,
     HistoryEntry,
     Hit,
     IndexMark,
     IndexName,
     IndexRow,
-    IndexState,
     Keyset,
     Memory,
     MemoryId,
@@ -30,35 +30,19 @@ from stores.records import (
     TimeWindow,
 )
 from stores.reference.bm25 import rank
+from stores.reference.rows import (
+    Row,
+    claimed,
+    failed_of,
+    generation_of,
+    index_row_of,
+    is_due,
+    marked,
+    milliseconds,
+    tombstone,
+    work_of,
+)
 from stores.settling import as_stored, places_of, with_places
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What is stored of one memory: its document, its versions before, and whether it is more than a tombstone."""
-
-    document: Document
-    past: tuple[HistoryEntry, ...] = ()
-    live: bool = True
-
-    @property
-    def memory(self) -> Memory:
-        return self.document.memory
-
-    def expired(self, now: datetime) -> bool:
-        return self.memory.expires_at is not None and self.memory.expires_at <= now
-
-    def visible(self, now: datetime) -> bool:
-        return self.live and not self.expired(now)
-
-    def current(self) -> HistoryEntry:
-        return HistoryEntry(
-            memory_id=self.memory.id,
-            version=self.memory.version,
-            event="updated" if self.past else "added",
-            content=self.memory.content,
-            changed_at=self.memory.updated_at,
-        )
 
 
 class ReferenceDocuments:
@@ -156,7 +140,7 @@ class ReferenceDocuments:
         if row is None or not row.live:
             return False
         await self.settle(settled, scope=scope, now=now)
-        self._write(Row(document=_tombstone(row.memory, now), live=False), scope)
+        self._write(Row(document=tombstone(row.memory, now), live=False), scope)
         return True
 
     async def purge(self, ids: Collection[MemoryId], *, scope: Scope) -> int:
@@ -223,7 +207,7 @@ class ReferenceDocuments:
         self, *, scope: Scope, since: datetime | None = None, vectors: bool = True
     ) -> AsyncIterator[list[IndexRow]]:
         rows = [
-            _index_row(row, vectors=vectors)
+            index_row_of(row, vectors=vectors)
             for row in self._of(scope).values()
             if (row.live if since is None else row.memory.updated_at >= since)
         ]
@@ -238,15 +222,42 @@ class ReferenceDocuments:
             yield found
 
     async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
-        due = self._all(lambda row: _is_due(row.memory.index, now) and not row.expired(now))
+        due = self._all(lambda row: is_due(row.memory.index, now) and not row.expired(now))
         oldest = sorted(due, key=lambda found: (found[1].memory.updated_at, found[1].memory.id))
-        return [_work(scope, row) for scope, row in oldest[:limit]]
+        return [work_of(scope, row) for scope, row in oldest[:limit]]
+
+    async def claim(
+        self,
+        *,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        scope: Scope | None = None,
+        ids: Collection[MemoryId] | None = None,
+    ) -> list[PendingWork]:
+        due = await self.pending(limit=len(self._all(lambda _: True)), now=now)
+        chosen = [work for work in due if (scope is None or work.scope == scope) and (ids is None or work.id in ids)]
+        for work in chosen[:limit]:
+            rows = self._of(work.scope)
+            rows[work.id] = claimed(rows[work.id], until)
+        return chosen[:limit]
+
+    async def failed(
+        self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
+    ) -> list[FailedWork]:
+        given_up = self._all(lambda row: row.live and row.memory.index.state == "failed")
+        found = [failed_of(owner, row) for owner, row in given_up if scope is None or owner == scope]
+        behind = [work for work in found if after is None or work.id > after]
+        return sorted(behind, key=lambda work: work.id)[:limit]
+
+    async def time(self) -> datetime | None:
+        return None
 
     async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
         rows = self._of(scope)
-        current = [mark for mark in marks if mark.id in rows and _generation(rows[mark.id]) == mark.generation]
+        current = [mark for mark in marks if mark.id in rows and generation_of(rows[mark.id]) == mark.generation]
         for mark in current:
-            rows[mark.id] = _marked(rows[mark.id], mark)
+            rows[mark.id] = marked(rows[mark.id], mark)
         return len(current)
 
     async def expired(self, *, limit: int, now: datetime) -> list[tuple[Scope, MemoryId]]:
@@ -300,79 +311,8 @@ class ReferenceDocuments:
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
 def _keyset(memory: Memory) -> Keyset:
-    return Keyset(_milliseconds(memory.created_at), memory.id)
-
-
-def _generation(row: Row) -> int:
-    return row.memory.index.generation
-
-
-def _is_due(index: IndexState, now: datetime) -> bool:
-    return index.state == "pending" and (index.next_attempt_at is None or index.next_attempt_at <= now)
-
-
-def _tombstone(memory: Memory, now: datetime) -> Document:
-    bare = Memory(
-        id=memory.id,
-        user_id=memory.user_id,
-        content="",
-        created_at=memory.created_at,
-        updated_at=now,
-        version=memory.version + 1,
-        index=IndexState(state="pending", generation=memory.index.generation + 1),
-    )
-    return Document(memory=bare, dedupe_key="")
-
-
-def _work(scope: Scope, row: Row) -> PendingWork:
-    return PendingWork(
-        scope=scope,
-        id=row.memory.id,
-        generation=row.memory.index.generation,
-        attempts=row.memory.index.attempts,
-        deleted=not row.live,
-        content=row.memory.content,
-        embedding=row.document.embedding,
-    )
-
-
-def _marked(row: Row, mark: IndexMark) -> Row:
-    index = IndexState(
-        state=mark.state, generation=mark.generation, attempts=mark.attempts, next_attempt_at=mark.next_attempt_at
-    )
-    if mark.embedding is None:
-        return replace(row, document=replace(row.document, memory=replace(row.memory, index=index)))
-    memory = replace(row.memory, index=index, embedding_model=mark.embedding_model)
-    return replace(row, document=replace(row.document, memory=memory, embedding=mark.embedding))
-
-
-def _index_row(row: Row, *, vectors: bool) -> IndexRow:
-    memory = row.memory
-    return IndexRow(
-        id=memory.id,
-        version=memory.version,
-        live=row.live,
-        updated_ms=_milliseconds(memory.updated_at),
-        created_ms=_milliseconds(memory.created_at),
-        occurred_ms=None if memory.occurred_at is None else _milliseconds(memory.occurred_at),
-        expires_ms=None if memory.expires_at is None else _milliseconds(memory.expires_at),
-        session_id=memory.session_id,
-        session_seq=memory.session_seq,
-        speaker=memory.speaker,
-        memory_type=memory.memory_type,
-        terms=row.document.terms,
-        entity_terms=row.document.entity_terms,
-        embedding=row.document.embedding if vectors else None,
-        traits=row.document.traits,
-        valid_ms=None if memory.valid_from is None else _milliseconds(memory.valid_from),
-        invalid_ms=None if memory.invalid_at is None else _milliseconds(memory.invalid_at),
-        superseded_by=memory.superseded_by,
-    )
+    return Keyset(milliseconds(memory.created_at), memory.id)
 
 
 def _statement(row: Row) -> Statement:

@@ -11,7 +11,7 @@ from stores.records import Document, IndexState, Memory, MemoryId, Provenance, R
 COLUMNS: Final = (
     "id", "content", "memory_type", "speaker", "agent_id", "session_id", "session_seq", "importance", "confidence",
     "created_ms", "updated_ms", "occurred_ms", "expires_ms", "version", "embedding_model", "index_state", "generation",
-    "attempts", "next_attempt_ms", "valid_ms", "invalid_ms", "superseded_by", "body",
+    "attempts", "next_attempt_ms", "valid_ms", "invalid_ms", "superseded_by", "body", "index_reason",
 )  # fmt: skip
 SELECT: Final = ", ".join(f"m.{name}" for name in COLUMNS)
 
@@ -64,6 +64,7 @@ def encode(document: Document) -> tuple[Any, ...]:
         to_ms_or_none(memory.invalid_at),
         memory.superseded_by,
         _encode_body(memory),
+        memory.index.reason,
         document.dedupe_key,
         created if occurred is None else occurred,
     )
@@ -109,7 +110,11 @@ def decode(row: tuple[Any, ...], owner: str) -> Memory:
         index=_FRESH
         if row[15:19] == ("done", 1, 0, 0)
         else IndexState(
-            state=row[15], generation=row[16], attempts=row[17], next_attempt_at=from_ms_or_none(row[18] or None)
+            state=row[15],
+            generation=row[16],
+            attempts=row[17],
+            next_attempt_at=from_ms_or_none(row[18] or None),
+            reason=row[23],
         ),
         content_hash=body["hash"],
         tags=tuple(body["tags"]),

@@ -11,6 +11,7 @@ from stores.errors import Conflict, NotFound
 from stores.filters import Filter
 from stores.records import (
     Document,
+    FailedWork,
     HistoryEntry,
     Hit,
     IndexMark,
@@ -24,7 +25,7 @@ from stores.records import (
     Statement,
     TimeWindow,
 )
-from stores.sqlite import maintenance, searching
+from stores.sqlite import index_work, maintenance, searching
 from stores.sqlite.codec import SELECT, decode, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
@@ -160,10 +161,33 @@ class SqliteDocuments:
             yield found
 
     async def pending(self, *, limit: int, now: datetime) -> list[PendingWork]:
-        return await self._database.read(partial(maintenance.pending, limit, to_ms(now)))
+        return await self._database.read(partial(index_work.pending, limit, to_ms(now)))
+
+    async def claim(
+        self,
+        *,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        scope: Scope | None = None,
+        ids: Collection[MemoryId] | None = None,
+    ) -> list[PendingWork]:
+        if not await self._database.read(partial(index_work.pending, 1, to_ms(now))):
+            return []  # without a lock, a transaction and an fsync for nothing
+        among = None if scope is None or ids is None else (scope.owner, ids)
+        return await self._database.write(partial(index_work.claim, limit, to_ms(now), to_ms(until), among))
 
     async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
-        return await self._database.write(partial(maintenance.mark, marks, scope.owner))
+        return await self._database.write(partial(index_work.mark, marks, scope.owner))
+
+    async def failed(
+        self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
+    ) -> list[FailedWork]:
+        owner = None if scope is None else scope.owner
+        return await self._database.read(partial(index_work.failed, limit, owner, after or ""))
+
+    async def time(self) -> datetime | None:
+        return None
 
     async def expired(self, *, limit: int, now: datetime) -> list[tuple[Scope, MemoryId]]:
         return await self._database.read(partial(maintenance.expired, limit, to_ms(now)))

@@ -1,13 +1,12 @@
-"""What keeps the store and its indexes in order: scans, pending work, erasure, counts, metadata."""
+"""What keeps the store in order: scans, expiry, erasure, counts, metadata."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from stores.records import IndexMark, IndexRow, Memory, MemoryId, PendingWork, Scope
-from stores.sqlite.codec import SELECT, decode, to_ms_or_none
+from stores.records import IndexRow, Memory, MemoryId, Scope
+from stores.sqlite.codec import SELECT, decode
 from stores.sqlite.rows import owner_number, query, row_range
 
 _SCAN: Final = (
@@ -53,49 +52,6 @@ def scan_documents(
     found = query(connection, sql, (after, high, limit))
     memories = [(Scope(owner=name), decode(tuple(columns), name)) for _, name, *columns in found]
     return (found[-1][0] if found else after), memories
-
-
-def pending(limit: int, now_ms: int, connection: apsw.Connection) -> list[PendingWork]:
-    sql = (
-        "SELECT o.owner, m.id, m.generation, m.attempts, m.deleted_ms, m.content, i.embedding FROM memories AS m"
-        " INDEXED BY memories_pending JOIN owners AS o ON o.owner_no = m.owner_no LEFT JOIN memory_index AS i"
-        " ON i.row = m.row WHERE m.index_state = 'pending' AND m.next_attempt_ms <= ?"
-        " AND (m.expires_ms IS NULL OR m.expires_ms > ?)"
-        " ORDER BY m.next_attempt_ms, m.row LIMIT ?"
-    )
-    return [
-        PendingWork(
-            scope=Scope(owner=owner),
-            id=memory_id,
-            generation=generation,
-            attempts=attempts,
-            deleted=deleted_ms is not None,
-            content=content,
-            embedding=embedding,
-        )
-        for owner, memory_id, generation, attempts, deleted_ms, content, embedding in query(
-            connection, sql, (now_ms, now_ms, limit)
-        )
-    ]
-
-
-def mark(marks: Sequence[IndexMark], owner: str, connection: apsw.Connection) -> int:
-    sql = (
-        "UPDATE memories SET index_state = ?, attempts = ?, next_attempt_ms = ?,"
-        " embedding_model = ifnull(?, embedding_model) WHERE id = ? AND generation = ?"
-        " AND +owner_no = (SELECT owner_no FROM owners WHERE owner = ?) RETURNING row"
-    )
-    taken = 0
-    for item in marks:
-        due = to_ms_or_none(item.next_attempt_at) or 0
-        values = (item.state, item.attempts, due, item.embedding_model, item.id, item.generation, owner)
-        rows = query(connection, sql, values)
-        taken += len(rows)
-        if item.embedding is not None:
-            connection.executemany(
-                "UPDATE memory_index SET embedding = ? WHERE row = ?", [(item.embedding, row) for (row,) in rows]
-            )
-    return taken
 
 
 def expired(limit: int, now_ms: int, connection: apsw.Connection) -> list[tuple[Scope, MemoryId]]:

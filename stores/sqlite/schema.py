@@ -169,7 +169,14 @@ CREATE TABLE api_keys (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5: Final = """
+ALTER TABLE memories ADD COLUMN index_reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE memories ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX memories_failed ON memories (id) WHERE index_state = 'failed';
+"""
+"""lost: how often index work was claimed and no outcome told."""
+
+MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 
 

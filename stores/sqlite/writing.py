@@ -13,13 +13,13 @@ from stores.sqlite.schema import ROWS_PER_OWNER
 
 _WRITTEN: Final = (*COLUMNS, "dedupe_key", "event_ms")
 _INSERT: Final = f"INSERT INTO memories (row, owner_no, {', '.join(_WRITTEN)}) VALUES (?, ?{', ?' * len(_WRITTEN)})"
-_REWRITE: Final = f"UPDATE memories SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE row = ?"
+_REWRITE: Final = f"UPDATE memories SET {', '.join(f'{name} = ?' for name in _WRITTEN)}, lost = 0 WHERE row = ?"
 _BURY: Final = (
     "UPDATE memories SET content = '', speaker = NULL, agent_id = NULL, session_id = NULL, dedupe_key = NULL,"
     """ body = '{"hash":"","tags":[],"entities":[]}', deleted_ms = ?, updated_ms = ?, embedding_model = NULL,"""
     " occurred_ms = NULL, event_ms = created_ms, expires_ms = NULL, valid_ms = NULL, invalid_ms = NULL,"
     " superseded_by = NULL, generation = generation + 1,"
-    " index_state = 'pending', attempts = 0, next_attempt_ms = 0 WHERE row = ?"
+    " index_state = 'pending', attempts = 0, next_attempt_ms = 0, index_reason = '', lost = 0 WHERE row = ?"
 )
 _INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 

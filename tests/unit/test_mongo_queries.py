@@ -45,6 +45,11 @@ EXPECTED: Mapping[str, tuple[Query, set[str]]] = {
     "documents_of": (queries.documents_of("anna", AFTER, 100), {"newest"}),
     "documents_of_all": (queries.documents_of_all(named(1), 100), {PRIMARY}),
     "due": (queries.due(10, NOW), {"pending"}),
+    "due_ids": (queries.due_ids(10, NOW), {"pending"}),
+    "due_ids, among": (queries.due_ids(10, NOW, ("anna", [named(1)])), {PRIMARY}),
+    "claimed": (queries.claimed([named(1)], "token"), {PRIMARY}),
+    "given_up": (queries.given_up(10, None, named(1)), {"failed"}),
+    "given_up, of one": (queries.given_up(10, "anna", None), {"failed"}),
     "over": (queries.over(10, NOW), {"expiry"}),
     "buried": (queries.buried([named(1)], "anna"), {PRIMARY}),
     "stated": (queries.stated({"anna"}, None, named(1), "anna"), {"relation_sources", "relation_ends"}),
@@ -52,7 +57,7 @@ EXPECTED: Mapping[str, tuple[Query, set[str]]] = {
     "touching": (queries.touching(["anna", "munich"], "anna"), {"relation_sources", "relation_targets"}),
     "touching_newest": (queries.touching_newest("anna", "anna", 5), {"relation_sources", "relation_targets"}),
 }
-OF_ALL_OWNERS = {"documents_of_all", "due", "over"}
+OF_ALL_OWNERS = {"documents_of_all", "due", "due_ids", "claimed", "given_up", "over"}
 PLANNERS_CHOICE = {"passing", "passing, by type", "passing, by tag", "happened, among", "newest, filtered"}
 """Queries that several indexes serve: which is best depends on what is stored."""
 
