@@ -13,8 +13,8 @@ from context0.sdk.requests import Answer, Request, base_url_of
 from context0.sdk.retrying import Failure, Pace, RetryRule
 
 LOCAL: Final = "http://127.0.0.1:8000"
-LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=4.0)
-"""Connections are given up before the service does so after 5 s: a request on one that is being closed may be lost."""
+LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=15.0)
+"""Idle connections are given up before the service does so, after 20 s: what is sent on one that closes may be lost."""
 _CONNECT_S: Final = 5.0
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,8192}")
 BROKEN: Final = (httpx.TransportError, httpx.DecodingError, httpx.StreamError, TimeoutError)

@@ -3,14 +3,19 @@
 import asyncio
 import itertools
 import random
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import httpx
 import pytest
 
 from context0 import AsyncContext0Client, Context0Client
+from context0.sdk import chat_calls, memory_calls, owner_calls
 from context0.sdk.async_courier import AsyncChatStream
 from context0.sdk.errors import (
     Conflict,
@@ -23,8 +28,10 @@ from context0.sdk.errors import (
     WrongOwner,
 )
 from context0.sdk.options import MemoryFields
+from context0.sdk.requests import Call
 from context0.sdk.retrying import RetryRule
 from context0.wire import ChatEvent, DoneEvent, MemoryWrittenEvent, TokenEvent
+from tests.command_line import ROOT
 from tests.cutting_proxy import cutting_proxy
 from tests.loopback_llm import LoopbackLLM, Reply, loopback_llm
 from tests.served_process import Served, served
@@ -200,6 +207,63 @@ async def test_many_callers_share_an_asynchronous_client(service: Served) -> Non
             for number in range(60):
                 group.create_task(client.memories.add(f"note {number}"))
         assert len([one async for one in client.memories.iterate()]) == 60
+
+
+async def test_an_addition_whose_answer_is_lost_is_one_memory(service: Served) -> None:
+    """Each connection is cut after one to four answers; what was not told is sent again."""
+    chance = random.Random(11)
+    key = await asyncio.to_thread(service.key, "cut")
+    rule = RetryRule(retries=9, first_wait_s=0.01, reserve=1_000)
+    async with cutting_proxy(service.port, (chance.randint(1, 4_000) for _ in itertools.count())) as proxy:
+        async with AsyncContext0Client(f"http://127.0.0.1:{proxy.port}", key, retries=rule) as client:
+            told = [(await client.memories.add(f"note {number}")).id for number in range(150)]
+            for memory_id in told[100:]:
+                await client.memories.delete(memory_id)
+        assert proxy.cut > 50
+    async with AsyncContext0Client(service.url, key) as direct:
+        assert [one.id async for one in direct.memories.iterate()] == told[99::-1]
+
+
+def test_every_route_of_the_service_has_its_method(client: Context0Client) -> None:
+    """But OpenAI's, which have OpenAI's client, and the page for Prometheus."""
+    calls: list[Call[Any]] = [
+        *(memory_calls.add("x", {}), memory_calls.add_many([]), memory_calls.page(1, None, {})),
+        *(memory_calls.search("x", 1, None, {}), memory_calls.get("ID"), memory_calls.change("ID", {})),
+        *(
+            memory_calls.delete("ID"),
+            memory_calls.history("ID"),
+            chat_calls.send("x", {}),
+            chat_calls.sessions(1, None),
+        ),
+        *(chat_calls.session("ID"), chat_calls.rename("ID", "x"), chat_calls.delete_session("ID")),
+        *(chat_calls.messages("ID", 1, None), chat_calls.decisions(1, None, pending=True)),
+        *(chat_calls.decide("ID", "undo"), chat_calls.get_mode(None), chat_calls.set_mode(None, None)),
+        *(
+            owner_calls.health(),
+            owner_calls.ready(),
+            owner_calls.owner(),
+            owner_calls.erase(),
+            owner_calls.performance(),
+        ),
+    ]
+    requests = [*(one.request for one in calls), chat_calls.follow("ID", None), owner_calls.export()]
+    openapi = httpx.get(f"{client._courier.setup.base_url}/openapi.json", auth=client._courier.setup.auth).json()
+    served_routes = {
+        (method.upper(), re.sub(r"\{\w+\}", "ID", path)) for path, one in openapi["paths"].items() for method in one
+    }
+    others = {("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/metrics")}
+    assert {(one.method, one.path) for one in requests} == served_routes - others
+
+
+def test_the_client_loads_nothing_of_the_server() -> None:
+    probe = "import sys, context0; context0.Context0Client; context0.AsyncContext0Client; print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = {name.partition(".")[0] for name in told.stdout.split()}
+    assert loaded & {"stores", "numpy", "apsw", "fastapi", "uvicorn", "openai", "pymongo"} == set()
+    inner = {".".join(name.split(".")[:2]) for name in told.stdout.split() if name.startswith("context0.")}
+    assert inner == {"context0.errors", "context0.llm", "context0.sdk", "context0.wire"}
 
 
 async def _read_into(told: list[ChatEvent], stream: AsyncChatStream) -> None:
