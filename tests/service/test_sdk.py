@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
@@ -28,13 +28,15 @@ from context0.sdk.errors import (
     WrongOwner,
 )
 from context0.sdk.options import MemoryFields
-from context0.sdk.requests import Call
 from context0.sdk.retrying import RetryRule
 from context0.wire import ChatEvent, DoneEvent, MemoryWrittenEvent, TokenEvent
 from tests.command_line import ROOT
 from tests.cutting_proxy import cutting_proxy
 from tests.loopback_llm import LoopbackLLM, Reply, loopback_llm
 from tests.served_process import Served, served
+
+if TYPE_CHECKING:
+    from context0.sdk.requests import Call
 
 WORDS: Final = tuple(f"word{number} " for number in range(20))
 TURNS: Final = 25
