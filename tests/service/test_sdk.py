@@ -1,4 +1,4 @@
-"""The clients against `context0 serve`, a process of its own: every route, streams, cuts, owners (issue part 2, B7)."""
+"""The clients against `context0 serve`, a process of its own: every route, streams, cuts, owners (B7)."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""When the client sends again, and when never: without I/O and on a fake clock (issue part 2, D12)."""
+"""When the client sends again, and when never: without I/O and on a fake clock (D12)."""
 
 import json
 
