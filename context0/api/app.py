@@ -19,6 +19,7 @@ from context0.api.limits import Admission, OwnerLimits
 from context0.api.measuring import CountedStreams
 from context0.api.routes import ROUTERS
 from context0.api.routes.health import PUBLIC
+from context0.api.routing import ANYWHERE, FAILURES
 from context0.api.services import Services
 from context0.errors import Context0Error
 from stores.errors import StoreError
@@ -51,6 +52,7 @@ class ServiceApp(FastAPI):
                 for operation in operations.values():
                     if path in self._public:
                         operation["security"] = []
+                    _tell_failures(operation["responses"])
             self.openapi_schema = schema
         return self.openapi_schema
 
@@ -87,6 +89,16 @@ def create_app(
     app.add_middleware(CountedStreams, recorder=services.engine.recorder)
     app.add_middleware(Envelope, observe=services.observe)
     return app
+
+
+def _tell_failures(responses: dict[str, Any]) -> None:
+    """Add what any request may be refused with; in place of FastAPI's own words for what does not fit."""
+    failure = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorReply"}}}}
+    responses["422"] = responses.get("422", {})
+    if "ValidationError" in str(responses["422"].get("content", "ValidationError")):
+        responses["422"] = {**failure, "description": FAILURES[422]}
+    for status in ANYWHERE:
+        responses.setdefault(str(status), {**failure, "description": FAILURES[status]})
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from context0.api.errors import Refused
 from context0.api.services import Call
+from context0.api.sse import MEDIA_TYPE
 from context0.wire.completions import OpenAIError
 from context0.wire.service import ErrorReply
 
 Responses = dict[int | str, dict[str, Any]]
 
-_FAILURES: Final[Mapping[int, str]] = {
+FAILURES: Final[Mapping[int, str]] = {
     400: "Not plain JSON, a wrong cursor, or a credential in the address",
     401: "No credential, or one that opens nothing",
     408: "The request took too long to arrive",
@@ -28,6 +29,9 @@ _FAILURES: Final[Mapping[int, str]] = {
     503: "Overloaded, stopping, or a store cannot be reached; wait as Retry-After says",
     504: "A store or the model did not answer in time",
 }
+
+ANYWHERE: Final = (400, 401, 408, 413, 415, 429, 503)
+"""What stands before the routes refuses with these."""
 
 
 class JsonRoute(APIRoute):
@@ -48,6 +52,23 @@ class JsonRoute(APIRoute):
         return handle_call
 
 
+def streamed(*types: str) -> dict[str, Any]:
+    """Return how a stream of events is described: the schema is of one event; `types` are those of its data."""
+    event: dict[str, Any] = {
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "id": {"type": "string", "description": "What Last-Event-ID names: turn:number."},
+            "event": {"type": "string"},
+            "data": {"type": "string", "description": "JSON, whose `type` is the event's."},
+            "retry": {"type": "integer", "description": "Milliseconds to wait before connecting again."},
+        },
+    }
+    if types:
+        event["properties"]["event"]["enum"] = list(types)
+    return {MEDIA_TYPE: {"schema": event}}
+
+
 def router(*tags: str) -> APIRouter:
     return APIRouter(route_class=JsonRoute, tags=list(tags))
 
@@ -56,7 +77,7 @@ def told(model: type[BaseModel] | None, *more: int, status: int = 200, openai: b
     """Return what a route answers with, for the docs: its model, and its failures; `more` are 404, 409."""
     failure = {"model": OpenAIError if openai else ErrorReply}
     extra = {404: "Unknown, or another user's", 409: "Somebody else was first; read, and try again"}
-    answers: Responses = {code: {**failure, "description": text} for code, text in _FAILURES.items()}
+    answers: Responses = {code: {**failure, "description": text} for code, text in FAILURES.items()}
     answers |= {code: {**failure, "description": extra[code]} for code in more}
     answers[status] = {"description": "Done"} if model is None else {"model": model, "description": "Done"}
     return answers

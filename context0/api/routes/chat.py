@@ -6,7 +6,7 @@ from fastapi import Header
 from starlette.responses import Response
 
 from context0.api.errors import Refused, failure_of_event
-from context0.api.routing import router, told
+from context0.api.routing import router, streamed, told
 from context0.api.services import Call, answer, client_gone
 from context0.api.sse import MEDIA_TYPE, EventStream, events_encoded, resume_position
 from context0.api.turns import TurnRequest
@@ -14,7 +14,7 @@ from context0.chat.service import TurnOptions
 from context0.wire import ChatReply, ChatRequest, ErrorEvent
 
 routes: Final = router("chat")
-_STREAM: Final = {MEDIA_TYPE: {"schema": {"type": "string"}, "example": 'id: 7f…:3\nevent: token\ndata: {"type": …}'}}
+_STREAM: Final = streamed("session", "privacy", "memories", "token", "done", "memory_written", "error", "shutdown")
 
 
 def _told(*more: int) -> dict[int | str, dict[str, Any]]:

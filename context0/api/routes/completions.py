@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from context0.api.errors import Refused, failure_of_event
 from context0.api.openai_compat import Asked, CompletionEncoder, StreamedCompletion, asked, completion, ends
-from context0.api.routing import router, told
+from context0.api.routing import router, streamed, told
 from context0.api.services import Call, answer, client_gone
-from context0.api.sse import MEDIA_TYPE, EventStream
+from context0.api.sse import EventStream
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions
 from context0.wire import ErrorEvent
@@ -26,7 +26,7 @@ _SINCE: Final = 1_767_225_600
 
 def _told() -> dict[int | str, dict[str, object]]:
     answers = told(Completion, 404, openai=True)
-    answers[200] = {**answers[200], "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+    answers[200] = {**answers[200], "content": streamed()}
     return answers
 
 
