@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from context0.cache.shared import SharedCache
 from context0.embeddings.protocol import Embedder, FloatMatrix
 from context0.memory.engine import MemoryEngine
 from context0.memory.parts import EngineParts, Limits
@@ -169,6 +170,7 @@ class EngineBench:
         chats: Callable[[ChatStore], Any] | None = None,
         vectors: Any = None,
         embedder: Embedder | Any = None,
+        shared: SharedCache | None = None,
         **limits: Any,
     ) -> MemoryEngine:
         """Return an engine that has opened nothing yet.
@@ -188,6 +190,7 @@ class EngineBench:
             embedder=self.embedder if embedder is None else embedder,
             clock=self.clock,
             limits=chosen,
+            shared=shared,
         )
         engine = MemoryEngine(parts=parts)
         self._engines.append(engine)
