@@ -276,7 +276,10 @@ class FailedWork:
 
 
 class IndexMark(NamedTuple):
-    """The outcome of one piece of index work, valid only while the memory still has this generation."""
+    """The outcome of one piece of index work, valid only while the memory still has this generation.
+
+    lost: not 0 only for work that is given back untouched, as in PendingWork.
+    """
 
     id: MemoryId
     generation: int
@@ -286,6 +289,7 @@ class IndexMark(NamedTuple):
     embedding: bytes | None = None
     embedding_model: str | None = None
     reason: str = ""
+    lost: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: Python 3.11 cannot have them on a generic that is subscripted

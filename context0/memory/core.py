@@ -134,8 +134,11 @@ class EngineCore:
             await self._chats_opening.aclose()
             await self._searches.aclose()
             await self._lists.aclose()
+            if parts.announcer is not None:
+                await parts.announcer.aclose()
             if self._background is not None:
                 await end(self._background)
+                await self._indexer.release()
 
     async def chats(self) -> ChatStore:
         """Return the store of the conversations, opened by whoever needs it first. Raises StoreError, EngineClosed."""
@@ -216,8 +219,9 @@ class EngineCore:
         """Let the indexes in memory, the watchers and the background know what was written."""
         self._tell(scope, MemoriesWritten(memories=[document.memory for document in documents]))
         self._indexer.follow(scope, documents)
-        if any(document.memory.index.state == "pending" for document in documents):
-            self._indexer.wake()
+        pending = [document.memory for document in documents if document.memory.index.state == "pending"]
+        if pending:
+            self._indexer.announce(scope, [(memory.id, memory.index.generation) for memory in pending])
 
     async def _write_version(self, scope: Scope, draft: Draft, *, before: Memory, now: datetime) -> Document:
         """Put the next version of a memory in the place of the one before, with what that does to other facts."""

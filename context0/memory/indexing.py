@@ -1,4 +1,4 @@
-"""The work behind the write: embed what is pending, fill the other indexes, clean up after deletions and expiry.
+"""The work behind the write: what is due is found, done, and put off or given up where it cannot be done.
 
 Everything that is still to do stands in the documents themselves, so nothing is lost when the process ends, and doing
 it twice does no harm: outcomes count only for the generation that they were made for.
@@ -7,86 +7,89 @@ it twice does no harm: outcomes count only for the generation that they were mad
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from typing import Final, Protocol, runtime_checkable
-
-import numpy as np
+from typing import Final
 
 from context0.errors import EmbeddingError, EmbeddingInvalid
+from context0.memory.announcing import Piece, Presence
+from context0.memory.due_work import MAX_LOST, DueWork
 from context0.memory.facts import FactKeeper
+from context0.memory.index_writing import IndexWriter, Vectors
 from context0.memory.measuring import Backlog
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
-from context0.memory.writing import to_document, to_index_row
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import Document, IndexMark, IndexRow, Memory, MemoryId, PendingWork, Point, Scope
+from stores.records import Document, IndexMark, MemoryId, PendingWork, Scope
 
 log = logging.getLogger(__name__)
 
-Vectors = Mapping[MemoryId, bytes | None]
-"""What is to be written; None stands for a text that the embedder refuses."""
-
-BATCH: Final = 256
-MAX_ATTEMPTS: Final = 12
 _FIRST_WAIT: Final = timedelta(seconds=1)
 _LONGEST_WAIT: Final = timedelta(minutes=10)
-
-
-@runtime_checkable
-class Follower(Protocol):
-    """An index in memory, made from the documents: told what was written here, it is not behind."""
-
-    def follows(self, scope: Scope) -> bool: ...
-
-    def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None: ...
+_TICKS_OF_PRESENCE: Final = 6
+_RELEASE_S: Final = 1.0
+_FIRST_LOOK_S: Final = 0.02
+_LAST_LOOK_S: Final = 0.5
+_MOST_LOOKED_AT: Final = 1_000
+_LOST: Final = "worker_lost"
+_BROKEN: Final = "broken."
+"""How the reason begins of what failed in a way that nobody foresaw; the name of the error follows."""
 
 
 class Indexer:
-    """Finds due work and does it, a batch at a time, until it is stopped. `wake` says that there is some."""
+    """Finds due work and does it, a batch at a time, until it is stopped. `wake` says that there is some.
+
+    With an announcer the work is told to worker processes, and done here only while there are none.
+    """
 
     def __init__(
         self, parts: EngineParts, guard: ModelGuard, indexes: OwnerCache[OwnerIndex], facts: FactKeeper
     ) -> None:
-        self._facts = facts
         self._documents = parts.documents
-        self._vectors = parts.vectors
-        self._graph = parts.graph
-        self._embedder = parts.embedder
         self._clock = parts.clock
-        self._guard = guard
-        self._indexes = indexes
+        self._writer = IndexWriter(parts, guard, indexes, facts)
         self._backlog = Backlog(parts.recorder)
         self._woken = asyncio.Event()
         self._working = asyncio.Lock()
-        self.writing = asyncio.Lock()
-        """Held while indexes are written: whoever erases an owner takes it, so that no vector is put behind him."""
+        self._limits = parts.limits
+        self._announcer = parts.announcer
+        self._is_worker = parts.is_worker
+        self._is_alone = parts.announcer is None
+        self._due = DueWork(parts.documents, parts.clock, lease_s=parts.limits.index_lease_s)
+        self._presence = Presence(parts.documents, fresh_s=_TICKS_OF_PRESENCE * parts.limits.index_interval_s)
+        self.writing = self._writer.lock
+        """See `IndexWriter.lock`."""
 
     @property
     def immediate(self) -> bool:
         """True when a document that carries its vector needs no further work."""
-        return self._vectors.derived and "graph" in self._documents.covers
+        return self._writer.immediate
 
     def wake(self) -> None:
         self._woken.set()
 
+    def announce(self, scope: Scope, pieces: Sequence[Piece]) -> None:
+        """Say which work there is: to this process, or to others."""
+        if self._announcer is not None:
+            self._announcer.announce(scope, pieces)
+        if self._is_alone:
+            self.wake()
+
     def follow(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory that hold the owner know what this process has just written."""
-        candidates = (self._indexes, self._vectors)
-        followers = [one for one in candidates if isinstance(one, Follower) and one.follows(scope)]
-        if followers:
-            rows = [to_index_row(document) for document in documents]
-            for follower in followers:
-                follower.apply(scope, rows)
+        self._writer.follow(scope, documents)
 
     async def run(self, interval_s: float) -> None:
         """Work until cancelled. A failure is logged, and the work stays due."""
         while True:
             self._woken.clear()  # before the work: who wakes us during it may have come too late for it
             try:
-                await self.work_off()
+                await self._look_around()
+                if self._is_alone:
+                    await self.work_off()
             except (StoreError, TimeoutError) as exc:
                 log.warning("index.unavailable", extra={"error": type(exc).__name__})
             except Exception:  # the edge of the task: without it nothing would be indexed any more
@@ -97,131 +100,154 @@ class Indexer:
             except TimeoutError:
                 continue
 
+    async def _look_around(self) -> None:
+        """Find out whether others do the work; as a worker, tell them that this process does."""
+        if self._announcer is None and not self._is_worker:
+            return
+        await self._due.store_time.refresh()
+        now = self._due.store_time.now()
+        if self._is_worker:
+            await self._presence.tell(now)
+        else:
+            self._is_alone = not await self._presence.is_there(now)
+
     async def work_off(self) -> int:
         """Do all the work that is due, and return how many pieces were taken up."""
         taken = 0
         async with self._working:
-            await self._expire()
-            while work := await self._documents.pending(limit=BATCH, now=self._clock.now()):
+            await self._writer.expire()
+            while work := await self._due.take():
                 taken += len(work)
-                self._backlog.taken([item.id for item in work])
-                by_scope: defaultdict[Scope, list[PendingWork]] = defaultdict(list)
-                for item in work:
-                    by_scope[item.scope].append(item)
-                vectors = await self._vectors_for([item for item in work if not item.deleted])
-                for scope, items in by_scope.items():
-                    async with self.writing:
-                        await self._attempt(scope, items, vectors)
+                await self._work(work)
         return taken
 
-    async def _vectors_for(self, work: Sequence[PendingWork]) -> Vectors:
-        """Return the vectors that the work needs, those missing by one call for all."""
-        missing = [item for item in work if item.embedding is None]
-        made = await self._embed(missing) if missing else {}
-        return {**made, **{item.id: item.embedding for item in work if item.embedding is not None}}
+    async def work_on(self, scope: Scope, ids: Collection[MemoryId]) -> int:
+        """Do what is due of these (0..1,000), whatever else waits; return how many pieces were taken up."""
+        taken = 0
+        while work := await self._due.take(scope, ids):
+            taken += len(work)
+            await self._work(work)
+            if not self._due.lease_s:
+                break
+        return taken
 
-    async def _embed(self, items: Sequence[PendingWork]) -> Vectors:
-        """Embed by one call; when it is refused, halve it until the text at fault is alone, so that it spoils no other.
-
-        Nothing is returned for texts that could not be asked about, None for one that was refused.
-        """
+    async def release(self) -> None:
+        """Give back what this process has taken and does not do any more. Never raises: leases end by themselves."""
         try:
-            rows = await self._embedder.embed([item.content for item in items])
-            await self._guard.check(rows.shape[1])
-        except EmbeddingError as exc:
-            if isinstance(exc, EmbeddingInvalid) and len(items) > 1:
-                middle = len(items) // 2
-                return {**await self._embed(items[:middle]), **await self._embed(items[middle:])}
-            log.warning("index.embedding_failed", extra={"error": exc.code, "count": len(items)})
-            return {item.id: None for item in items} if isinstance(exc, EmbeddingInvalid) else {}
-        return {item.id: row.tobytes() for item, row in zip(items, rows, strict=True)}
+            async with asyncio.timeout(_RELEASE_S):
+                await self._due.settle()
+        except (StoreError, TimeoutError) as exc:
+            log.warning("index.not_released", extra={"error": type(exc).__name__})
+
+    async def finish(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
+        """Do all that is due, and wait for what other processes have taken of these: at most as long as they may."""
+        await self.work_off()
+        if not self._due.lease_s:
+            return
+        left, wait_s = list(ids), _FIRST_LOOK_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._due.lease_s):
+                while left := await self._taken_by_others(scope, left):
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(2 * wait_s, _LAST_LOOK_S)
+
+    async def _taken_by_others(self, scope: Scope, ids: Sequence[MemoryId]) -> list[MemoryId]:
+        looked_at = ids[:_MOST_LOOKED_AT]
+        memories = await self._documents.get_many(looked_at, scope=scope, now=self._clock.now())
+        at_work = [one.id for one in memories if one.index.state == "pending" and not one.index.reason]
+        return [*at_work, *ids[_MOST_LOOKED_AT:]]
+
+    async def _work(self, work: Sequence[PendingWork]) -> None:
+        """Do a batch. What breaks it is found by halving it, so that it holds up no other.
+
+        What hangs is left to its claim: when that ends it counts as lost, as if this process had been killed.
+        """
+        with self._backlog.at_work(len(work)):
+            try:
+                async with asyncio.timeout(self._due.lease_s or None):
+                    await self._do(work)
+            except TimeoutError:
+                if not self._due.lease_s:
+                    raise
+                log.warning("index.hangs", extra={"count": len(work)})
+            except (StoreError, asyncio.CancelledError):
+                self._due.owe(work)  # it is not lost, and due again as soon as the store can be told
+                raise
+            except Exception as exc:  # noqa: BLE001 - the edge of the task: it is logged, counted and put off
+                log.warning("index.breaks", extra={"error": type(exc).__name__, "count": len(work)})
+                if len(work) > 1:
+                    middle = len(work) // 2
+                    await self._work(work[:middle])
+                    await self._work(work[middle:])
+                else:
+                    await self._put_off(work, _BROKEN + type(exc).__name__, counts=True)
+
+    async def _do(self, work: Sequence[PendingWork]) -> None:
+        lost = [item for item in work if item.lost >= MAX_LOST and not item.deleted]
+        if lost:
+            await self._give_up(lost)
+            work = [item for item in work if item not in lost]
+        self._backlog.taken([item.id for item in work])
+        by_scope: defaultdict[Scope, list[PendingWork]] = defaultdict(list)
+        for item in work:
+            by_scope[item.scope].append(item)
+        vectors = await self._writer.vectors_for([item for item in work if not item.deleted])
+        for scope, items in by_scope.items():
+            async with self.writing:
+                await self._attempt(scope, items, vectors)
 
     async def _attempt(self, scope: Scope, items: Sequence[PendingWork], vectors: Vectors) -> None:
-        ready = {memory_id: vector for memory_id, vector in vectors.items() if vector is not None}
+        ready = {memory_id: vector for memory_id, vector in vectors.items() if isinstance(vector, bytes)}
+        late: dict[str, list[PendingWork]] = {}
         try:
-            await self._bury(scope, [item.id for item in items if item.deleted])
-            await self._index(scope, [item for item in items if not item.deleted and item.id in ready], ready)
-            late = [item for item in items if not item.deleted and item.id not in ready]
+            await self._writer.bury(scope, [item.id for item in items if item.deleted])
+            await self._writer.index(scope, [item for item in items if not item.deleted and item.id in ready], ready)
         except StoreError as exc:
             log.warning("index.failed", extra={"error": exc.code, "count": len(items)})
-            late = list(items)
-        marks = [self._later(item, refused=vectors.get(item.id, b"") is None) for item in late]
+            late[exc.code] = list(items)
+        else:
+            for item in items:
+                why = vectors.get(item.id)
+                if isinstance(why, EmbeddingError):
+                    late.setdefault(why.code, []).append(item)
+        self._backlog.worked(len(items) - sum(map(len, late.values())))
+        for reason, works in late.items():
+            await self._put_off(works, reason, counts=reason == EmbeddingInvalid.code)
+
+    async def _put_off(self, works: Sequence[PendingWork], reason: str, *, counts: bool) -> None:
+        """Let them be tried again, later each time.
+
+        counts: it is the text's own fault, so that it is given up after some attempts. An outage ends some day.
+        """
+        marks = [self._later(item, reason, counts=counts) for item in works]
         put_off = [mark.id for mark in marks if mark.state == "pending"]
-        self._backlog.worked(len(items), put_off=put_off, given_up=len(marks) - len(put_off))
-        if marks:
-            await self._documents.mark(marks, scope=scope)
+        self._backlog.worked(0, put_off=put_off, given_up=len(marks) - len(put_off))
+        await self._mark(works, marks)
 
-    async def _index(self, scope: Scope, items: Sequence[PendingWork], vectors: Mapping[MemoryId, bytes]) -> None:
-        if not items:
-            return
-        now = self._clock.now()
-        memories = await self._documents.get_many([item.id for item in items], scope=scope, now=now)
-        documents = [
-            to_document(memory, "", vectors[memory.id], self._embedder.model)
-            for memory, item in _paired(memories, items)
-        ]
-        points = [
-            Point(id=document.memory.id, vector=np.frombuffer(document.embedding or b"", "<f4"))
-            for document in documents
-        ]
-        if not self._vectors.derived and points:
-            await self._vectors.put_many(points, scope=scope)
-        if "graph" not in self._documents.covers:
-            await self._graph.put_many(documents, scope=scope)
-        marks = [
-            IndexMark(
-                id=item.id,
-                generation=item.generation,
-                state="done",
-                embedding=vectors[item.id],
-                embedding_model=self._embedder.model,
-            )
-            for item in items
-        ]
-        taken = await self._documents.mark(marks, scope=scope)
-        self.follow(scope, documents)
-        if taken < len(marks):
-            await self._undo_for_gone(scope, [item.id for item in items])
+    async def _give_up(self, works: Sequence[PendingWork]) -> None:
+        """Let nobody try again what has ended, or stopped, all who did."""
+        log.warning("index.given_up", extra={"count": len(works), "reason": _LOST})
+        now = self._due.now()
+        marks = [IndexMark(one.id, one.generation, "failed", one.attempts, now, reason=_LOST) for one in works]
+        self._backlog.worked(0, given_up=len(works))
+        await self._mark(works, marks)
 
-    async def _undo_for_gone(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
-        """Take back what was indexed for memories that were deleted meanwhile."""
-        left = await self._documents.get_many(ids, scope=scope, now=self._clock.now())
-        gone = set(ids) - {memory.id for memory in left}
-        self._indexes.discard(scope, gone)
-        if gone and not self._vectors.derived:
-            await self._vectors.delete_many(gone, scope=scope)
+    async def _mark(self, works: Sequence[PendingWork], marks: Sequence[IndexMark]) -> None:
+        by_scope: defaultdict[Scope, list[IndexMark]] = defaultdict(list)
+        for item, mark in zip(works, marks, strict=True):
+            by_scope[item.scope].append(mark)
+        for scope, given in by_scope.items():
+            await self._documents.mark(given, scope=scope)
 
-    async def _bury(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
-        if not ids:
-            return
-        if not self._vectors.derived:
-            await self._vectors.delete_many(ids, scope=scope)
-        if "graph" not in self._documents.covers:
-            await self._graph.delete_many(ids, scope=scope)
-        await self._documents.purge(ids, scope=scope)
-
-    async def _expire(self) -> None:
-        now = self._clock.now()
-        while over := await self._documents.expired(limit=BATCH, now=now):
-            for scope, memory_id in over:
-                async with self._facts.removing(scope, memory_id) as changed:
-                    await self._documents.delete(memory_id, scope=scope, now=now, settled=changed)
-                self._indexes.discard(scope, [memory_id])
-
-    def _later(self, item: PendingWork, *, refused: bool) -> IndexMark:
-        """Put it off; only a text that the embedder refuses again and again is given up: an outage ends some day."""
-        attempts = item.attempts + 1
-        wait = min(_FIRST_WAIT * 2 ** min(item.attempts, 20), _LONGEST_WAIT)
+    def _later(self, item: PendingWork, reason: str, *, counts: bool) -> IndexMark:
+        attempts, now = item.attempts + 1, self._due.now()
+        is_over = counts and not item.deleted and attempts >= self._limits.index_max_attempts
+        wait = timedelta(0) if is_over else min(_FIRST_WAIT * 2 ** min(item.attempts, 20), _LONGEST_WAIT)
         return IndexMark(
             id=item.id,
             generation=item.generation,
-            state="failed" if refused and attempts >= MAX_ATTEMPTS else "pending",
+            state="failed" if is_over else "pending",
             attempts=attempts,
-            next_attempt_at=self._clock.now() + wait,
+            next_attempt_at=now + wait,
+            reason=reason,
         )
-
-
-def _paired(memories: Sequence[Memory], items: Sequence[PendingWork]) -> list[tuple[Memory, PendingWork]]:
-    """Pair what is stored with the work that was meant for exactly that generation."""
-    work = {item.id: item for item in items}
-    return [(memory, work[memory.id]) for memory in memories if memory.index.generation == work[memory.id].generation]

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
@@ -97,17 +98,23 @@ class Backlog:
         self._late: set[MemoryId] = set()
         recorder.watch_gauge(INDEX_PENDING, lambda: self._taken + len(self._late))
 
-    def taken(self, ids: Collection[MemoryId]) -> None:
-        """Work on these begins: nothing else is at work."""
-        self._late.difference_update(ids)
-        self._taken = len(ids)
+    @contextmanager
+    def at_work(self, pieces: int) -> Iterator[None]:
+        """While this lasts, so many pieces are worked on."""
+        self._taken += pieces
+        try:
+            yield
+        finally:
+            self._taken -= pieces
 
-    def worked(self, pieces: int, *, put_off: Collection[MemoryId] = (), given_up: int = 0) -> None:
-        """So many pieces were worked on; those of them that were put off or given up are not done."""
-        self._taken = max(0, self._taken - pieces)
+    def taken(self, ids: Collection[MemoryId]) -> None:
+        """Work on these begins, so that they are put off no longer."""
+        self._late.difference_update(ids)
+
+    def worked(self, done: int, *, put_off: Collection[MemoryId] = (), given_up: int = 0) -> None:
+        """So many pieces were done, and others put off or given up."""
         if len(self._late) < _MOST_LATE:
             self._late.update(put_off)
-        outcomes = {"done": pieces - len(put_off) - given_up, "put_off": len(put_off), "given_up": given_up}
-        for outcome, number in outcomes.items():
+        for outcome, number in {"done": done, "put_off": len(put_off), "given_up": given_up}.items():
             if number:
                 self._recorder.count(INDEX_WORK, number, outcome=outcome)

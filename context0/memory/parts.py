@@ -6,6 +6,7 @@ from context0.cache.shared import SharedCache
 from context0.clock import Clock, SystemClock
 from context0.embeddings.protocol import Embedder
 from context0.memory.analysis import QueryAnalyser
+from context0.memory.announcing import Announcer
 from context0.observability.recorder import SILENT, Recorder
 from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
@@ -15,7 +16,8 @@ from stores.protocols import DocumentStore, GraphStore, VectorStore
 class Limits:
     """Bounds of the engine; see `Settings` for the meaning of each.
 
-    analysis_deadline_s: of `EngineParts.analyser`, which only parts made by hand have.
+    analysis_deadline_s: of `EngineParts.analyser`, which only parts made by hand have. index_lease_s: how long index
+    work is one process's; 0: no other process works on the store.
     """
 
     max_content_bytes: int = 65_536
@@ -25,6 +27,8 @@ class Limits:
     search_deadline_ms: float = 5_000
     analysis_deadline_s: float = 2.0
     index_interval_s: float = 5.0
+    index_lease_s: float = 0.0
+    index_max_attempts: int = 12
     learn_from_feedback: bool = False
     search_cache_bytes: int = 0
     search_cache_ttl_s: float = 300.0
@@ -48,6 +52,10 @@ class EngineParts:
     embedder: Embedder
     clock: Clock = field(default_factory=SystemClock)
     limits: Limits = field(default_factory=Limits)
+    announcer: Announcer | None = None
+    """Tells worker processes of index work; the engine closes it. None: the work is done in this process."""
+    is_worker: bool = False
+    """Whether this process does the index work of others, and says so in the store."""
     analyser: QueryAnalyser | None = None
     recorder: Recorder = SILENT
     shared: SharedCache | None = None

@@ -240,7 +240,7 @@ def _marked(item: IndexMark) -> Row:
         next_attempt_at=item.next_attempt_at,
         reason=item.reason,
     )
-    row: Row = {"index": encode_index(index)}
+    row: Row = {"index": encode_index(index) | ({"lost": item.lost} if item.lost else {})}
     if item.embedding is not None:
         row |= {"embedding": item.embedding, "embedding_model": item.embedding_model}
     return row

@@ -92,9 +92,9 @@ def marked(row: Row, mark: IndexMark) -> Row:
         reason=mark.reason,
     )
     if mark.embedding is None:
-        return replace(row, document=replace(row.document, memory=replace(row.memory, index=index)), lost=0)
+        return replace(row, document=replace(row.document, memory=replace(row.memory, index=index)), lost=mark.lost)
     memory = replace(row.memory, index=index, embedding_model=mark.embedding_model)
-    return replace(row, document=replace(row.document, memory=memory, embedding=mark.embedding), lost=0)
+    return replace(row, document=replace(row.document, memory=memory, embedding=mark.embedding), lost=mark.lost)
 
 
 def index_row_of(row: Row, *, vectors: bool) -> IndexRow:

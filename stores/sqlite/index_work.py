@@ -72,15 +72,15 @@ def _due(
 def mark(marks: Sequence[IndexMark], owner: str, connection: apsw.Connection) -> int:
     """Record the outcomes where the generation is still the same; return how many took effect."""
     sql = (
-        "UPDATE memories SET index_state = ?, attempts = ?, next_attempt_ms = ?, index_reason = ?, lost = 0,"
+        "UPDATE memories SET index_state = ?, attempts = ?, next_attempt_ms = ?, index_reason = ?, lost = ?,"
         " embedding_model = ifnull(?, embedding_model) WHERE id = ? AND generation = ?"
         " AND +owner_no = (SELECT owner_no FROM owners WHERE owner = ?) RETURNING row"
     )
     taken = 0
     for item in marks:
         due = to_ms_or_none(item.next_attempt_at) or 0
-        values = (item.state, item.attempts, due, item.reason, item.embedding_model, item.id, item.generation, owner)
-        rows = query(connection, sql, values)
+        outcome = (item.state, item.attempts, due, item.reason, item.lost, item.embedding_model)
+        rows = query(connection, sql, (*outcome, item.id, item.generation, owner))
         taken += len(rows)
         if item.embedding is not None:
             connection.executemany(

@@ -187,3 +187,13 @@ async def test_a_server_tells_its_time_and_an_embedded_store_has_none(documents:
 async def test_a_claim_of_nothing_is_empty(documents: DocumentStore, number: int) -> None:
     await put(documents, *build_many(1 + number))
     assert await claim(documents) == []
+
+
+async def test_work_given_back_untouched_keeps_the_count_of_lost_claims(documents: DocumentStore) -> None:
+    [document] = build_many(1, index=PENDING)
+    await put(documents, document)
+    await claim(documents)
+    [work] = await claim(documents, now=LEASE)
+    assert await documents.mark([IndexMark(work.id, 1, "pending", next_attempt_at=LEASE, lost=1)], scope=ANNA) == 1
+    [again] = await claim(documents, now=LEASE)
+    assert again.lost == 1

@@ -12,8 +12,8 @@ import pytest
 from context0.embeddings.validated import Validated
 from context0.errors import EmbeddingInvalid, EmbeddingModelMismatch, EmbeddingUnavailable, SearchUnavailable
 from context0.memory.engine import MemoryEngine
-from context0.memory.indexing import MAX_ATTEMPTS
 from context0.memory.lazy_vectors import LazyVectors
+from context0.memory.parts import Limits
 from stores.errors import StoreError, Timeout, Unavailable
 from stores.records import Scope
 from stores.reference.vectors import ReferenceVectors
@@ -22,6 +22,7 @@ from tests.engine_bench import DIMENSION, REGIMES, EngineBench, Faulty, HashingE
 from tests.scripted_embedder import ScriptedEmbedder
 from tests.scripted_embedder import rows_of as scripted_rows
 
+MAX_ATTEMPTS: Final = Limits().index_max_attempts
 DOWN: Final = EmbeddingUnavailable("the provider is down")
 QUESTION: Final = "Where does Anna live?"
 
