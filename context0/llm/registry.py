@@ -89,7 +89,7 @@ def _insistent(llm: LLM, options: LlmOptions, recorder: Recorder) -> LLM:
     from context0.llm.guarded import Guarded
     from context0.llm.measured import MeasuredAttempts
     from context0.llm.retried import Retried, RetryRule
-    from context0.llm.retry_budget import RetryBudget
+    from context0.retry_budget import RetryBudget
 
     breaker = CircuitBreaker(failures=options.breaker_failures, open_s=options.breaker_open_s, clock=time.monotonic)
     model = llm.name

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from context0.llm.protocol import LLM, A, Chunk, Usage
-    from context0.llm.retry_budget import RetryBudget
+    from context0.retry_budget import RetryBudget
 
 _REPAIR: Final = "This was not valid: {problem}. Say the same again, with nothing but JSON that is valid by the schema."
 _LONGEST_ANSWER_TO_REPAIR: Final = 20_000

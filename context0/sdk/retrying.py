@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from context0.llm.retry_budget import RetryBudget
+from context0.retry_budget import RetryBudget
 from context0.sdk.answers import error_of, is_success, retry_after_s
 from context0.sdk.errors import ClientError, InvalidInput
 from context0.sdk.requests import Answer, Call, Request

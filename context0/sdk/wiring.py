@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from context0.llm.retry_budget import RetryBudget
+from context0.retry_budget import RetryBudget
 from context0.sdk.errors import InvalidInput, NoAnswer, Unreachable, Unreadable
 from context0.sdk.requests import Answer, Request, base_url_of
 from context0.sdk.retrying import Failure, Pace, RetryRule

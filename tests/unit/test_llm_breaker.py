@@ -11,8 +11,8 @@ from context0.errors import LLMInvalid, LLMRejected, LLMTimeout, LLMUnavailable
 from context0.llm.breaker import CircuitBreaker
 from context0.llm.guarded import Guarded
 from context0.llm.protocol import Prompt, PromptMessage
-from context0.llm.retry_budget import RetryBudget
 from context0.llm.scripted import ScriptedLLM
+from context0.retry_budget import RetryBudget
 
 PROMPT = Prompt(messages=(PromptMessage(role="user", content="one two three"),))
 

@@ -15,10 +15,10 @@ from context0.llm.options import LlmOptions
 from context0.llm.protocol import LLM, Chunk, Prompt, PromptMessage, Usage
 from context0.llm.registry import PROVIDERS, build_llm
 from context0.llm.retried import Retried, RetryRule
-from context0.llm.retry_budget import RetryBudget
 from context0.llm.scripted import ScriptedLLM
 from context0.llm.unavailable import CANNOT_BE_REACHED, WithAnswerFromMemory
 from context0.llm.wrapper import Wrapper
+from context0.retry_budget import RetryBudget
 
 PROMPT = Prompt(messages=(PromptMessage(role="user", content="one two"),), question="one two?")
 DOWN = LLMUnavailable("down")
