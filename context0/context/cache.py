@@ -10,7 +10,7 @@ from typing import Final
 from cachetools import TLRUCache
 
 from context0.clock import Clock
-from context0.context.built import BuiltContext, ContextKey, apply
+from context0.context.built import BuiltContext, ContextKey, History, apply
 from context0.context.deltas import Delta, MessageAdded, SessionRenamed, SummaryChanged
 from context0.context.source import ContextSource, fill
 from context0.context.tiers import Part
@@ -102,6 +102,10 @@ class ContextCache:
         self._hits += is_hit
         self._misses += not is_hit
         return built.at(self._clock.now())
+
+    def begin(self, key: ContextKey) -> None:
+        """Hold the context of a session that is made just now: nothing was said in it, as no query has to find out."""
+        self._put(key, BuiltContext(key=key, history=History()), self._timer() + self._limits.ttl_s)
 
     def held(self, key: ContextKey) -> BuiltContext | None:
         """Return what is held, as it is."""
