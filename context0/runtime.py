@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from context0.cache.shared import SharedCache
@@ -11,12 +12,16 @@ from context0.errors import ConfigurationError
 from context0.llm.options import LlmOptions
 from context0.llm.protocol import LLM
 from context0.llm.registry import build_llm
+from context0.memory.announcing import Announcer
 from context0.memory.lazy_vectors import LazyVectors
 from context0.memory.parts import EngineParts, Limits
 from context0.observability.measurements import Measurements, MeasuringOptions
 from context0.observability.metrics import STORE_COMMAND
 from context0.observability.recorder import SILENT, Recorder
 from context0.settings import Settings
+from context0.tasks.announcing import TaskAnnouncer
+from context0.tasks.brokers import build_broker, check_task_url, is_in_process
+from context0.tasks.hints import queue_name
 from stores.chat_protocol import ChatStore
 from stores.errors import StoreError
 from stores.journal.options import JournalOptions
@@ -26,6 +31,8 @@ from stores.protocols import CacheStore
 from stores.registry import StoreOptions, build_cache, build_stores, build_vectors, journaled
 
 if TYPE_CHECKING:
+    from taskiq import AsyncBroker
+
     from context0.observability.performance import PerformanceService
 
 
@@ -74,6 +81,8 @@ def build_parts(settings: Settings) -> EngineParts:
             owner_index_staleness_s=settings.owner_index_staleness_s,
             search_deadline_ms=settings.search_deadline_ms,
             index_interval_s=settings.index_interval_s,
+            index_lease_s=_lease_s(settings),
+            index_max_attempts=settings.task_max_attempts,
             learn_from_feedback=settings.learn_from_feedback,
             search_cache_bytes=settings.search_cache_bytes,
             search_cache_ttl_s=settings.search_cache_ttl_s,
@@ -82,7 +91,29 @@ def build_parts(settings: Settings) -> EngineParts:
         ),
         recorder=recorder,
         shared=shared,
+        announcer=_announcer(settings),
     )
+
+
+def _announcer(settings: Settings) -> Announcer | None:
+    check_task_url(settings.task_url)
+    return None if is_in_process(settings.task_url) else TaskAnnouncer(partial(build_task_broker, settings))
+
+
+def build_task_broker(settings: Settings) -> "AsyncBroker":
+    """Return the broker over which index work is told, not connected. Raises ConfigurationError."""
+    return build_broker(
+        settings.task_url,
+        queue_name(settings.resolved_store_url),
+        at_once=settings.task_concurrency,
+        redeliver_s=_lease_s(settings) + 1,
+    )
+
+
+def _lease_s(settings: Settings) -> float:
+    """Return how long index work is one process's: 0 where no other process does any."""
+    is_alone = is_in_process(settings.task_url) and settings.resolved_store_url.startswith(("sqlite:", "reference:"))
+    return 0.0 if is_alone else max(settings.task_lease_s, 2 * settings.embedding_deadline_s)
 
 
 def _shared(store: CacheStore | None, recorder: Recorder) -> SharedCache | None:

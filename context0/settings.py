@@ -24,7 +24,23 @@ class Settings(BaseSettings):
     )
     vector_url: str = Field(default="local://", description="Where vectors are searched: local:// or pinecone://index.")
     cache_url: str = Field(default="memory://", description="The shared cache: memory:// or redis://host.")
-    task_url: str = Field(default="memory://", description="The task queue: memory://, redis://host or amqp://host.")
+    task_url: str = Field(
+        default="memory://",
+        description="How workers are told of work: memory:// (none: in this process), redis://host or amqp://host.",
+    )
+    task_concurrency: int = Field(default=4, ge=1, le=256, description="Messages that one worker works on at once.")
+    task_lease_s: float = Field(
+        default=60.0,
+        ge=1,
+        le=3_600,
+        description="How long taken index work is one process's; at least twice embedding_deadline_s is used.",
+    )
+    task_max_attempts: int = Field(
+        default=12, ge=1, le=1_000, description="After so many failures by its own fault index work is given up."
+    )
+    task_grace_s: float = Field(
+        default=10.0, ge=0, le=600, description="How long the work under way may take when a worker is stopped."
+    )
 
     embedding_provider: Literal["static", "openai", "sentence-transformers", "onnx"] = Field(
         default="static", description="What turns text into vectors. static needs no network and no key."

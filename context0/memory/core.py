@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from types import TracebackType
@@ -24,6 +24,7 @@ from context0.memory.changes import (
 from context0.memory.facts import FactKeeper
 from context0.memory.ids import MemoryIds
 from context0.memory.indexing import Indexer
+from context0.memory.inputs import check_ids, check_scope
 from context0.memory.learning import Learner
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
@@ -165,6 +166,12 @@ class EngineCore:
         """Do the background work that is due now, and return how many memories it took up."""
         await self._ready()
         return await self._indexer.work_off()
+
+    async def work_on(self, ids: Collection[str], *, user_id: str) -> int:
+        """Do what is due of the index work of up to 1,000 memories, and return how many were taken up: for workers."""
+        scope, wanted = check_scope(user_id), check_ids(ids)
+        await self._ready()
+        return await self._indexer.work_on(scope, wanted)
 
     async def _ready(self) -> None:
         """Open everything on the first call; the others wait for it. A failure is raised, and tried again next time."""
