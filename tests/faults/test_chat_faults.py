@@ -231,12 +231,11 @@ REASONS: Final = {"down": "store_unavailable", "hang": "deadline"}
 
 
 @each_outage
-@pytest.mark.parametrize("method", ["reserve", "put_messages"])
 async def test_a_turn_without_a_place_in_its_session_answers_and_claims_nothing(
-    chats: ChatBench, impatient: None, method: str, fault: str
+    chats: ChatBench, impatient: None, fault: str
 ) -> None:
     chat, conversations, _ = await open_behind_faults(chats)
-    break_down(conversations, fault, method)
+    break_down(conversations, fault, "reserve")
     reply = await chat.say(ASKING)
     assert dict(reply.degraded) == {"session": REASONS[fault]}
     assert (reply.text, reply.message_id) == (f"You said: {ASKING}", None)
