@@ -1,6 +1,7 @@
 """Streamed turns over a real connection: every token once whatever breaks, nothing goes on for nobody. B7, D19, D20."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -21,7 +22,7 @@ from tests.engine_bench import open_bench
 from tests.loopback_llm import LoopbackLLM, Reply, loopback_llm
 from tests.service_bench import ServiceBench, code_of, open_service
 
-CUTS: Final = 20
+CUTS: Final = int(os.environ.get("CONTEXT0_TEST_API_CUTS", "20"))
 TOKENS: Final = tuple(f"t{number} " for number in range(12))
 TEXT: Final = "".join(TOKENS)
 ASK: Final[dict[str, Any]] = {"message": "Where do I live?", "stream": True}
