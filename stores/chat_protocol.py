@@ -35,12 +35,17 @@ class ChatStore(Protocol):
 
     async def aclose(self) -> None: ...
 
-    async def reserve(self, session: Session, *, scope: Scope, count: int, now: datetime) -> Session:
+    async def reserve(
+        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+    ) -> Session:
         """Take the next `count` (1..100) message numbers, and return the session as it is after that.
 
         The numbers taken are [next_seq - count, next_seq), and `updated_at` is now. A session that does not exist is
         created as `session` says besides, its numbers from 1. Holds under concurrency: no number is given twice.
-        One round trip, two for the same new session at the same moment.
+        first: a message of the session that gets the first of the numbers, whatever its own is, and is durable when
+        this returns; where it cannot be written the numbers may be lost.
+        One round trip, two for the same new session at the same moment; with a message as many more as `put_messages`
+        takes, unless the store writes both at once.
         Raises NotFound for a session of another owner, and for one that was deleted.
         """
 

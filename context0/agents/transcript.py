@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from context0.agents.base import Turn
@@ -35,7 +36,7 @@ class Transcript:
         return SessionId(str(uuid.uuid4()))
 
     async def begin(self, turn: Turn) -> tuple[Session, Message]:
-        """Take the numbers of the question and its answer, and keep the question. Two writes, one after the other.
+        """Take the numbers of the question and its answer, and keep the question. Two writes, or one.
 
         A session that does not exist is made, with the beginning of the message as its title.
         Raises NotFound (another owner's session, or a deleted one), Erased, TimeoutError, StoreError.
@@ -50,17 +51,18 @@ class Transcript:
         now = self._engine.clock.now()
         title = shortened(turn.text, TITLE_CHARACTERS)
         fresh = Session(id=session_id, created_at=now, updated_at=now, title=title)
-        session = await chats.reserve(fresh, scope=turn.scope, count=_PAIR, now=now)
-        question = Message(
+        asked = Message(
             id=MessageId(f"{turn.id}-q"),
-            session_id=session.id,
-            seq=session.next_seq - _PAIR,
+            session_id=session_id,
+            seq=0,  # the store's to give
             role="user",
             content=turn.text,
             created_at=now,
             metadata={TURN_KEY: turn.id, MODE_KEY: turn.mode},
         )
-        await self._put(turn, question)
+        session = await chats.reserve(fresh, scope=turn.scope, count=_PAIR, now=now, first=asked)
+        question = replace(asked, seq=session.next_seq - _PAIR)
+        self._contexts.apply(turn.scope, MessageAdded(message=question))
         return session, question
 
     async def finish(self, turn: Turn, told: Mapping[str, object], *, state: MessageState) -> Message:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -65,8 +66,13 @@ class JournaledChats:
         """Bring all that waits to the store. Raises Unavailable, Full when it does not take it: nothing is lost."""
         await self._flusher.flush()
 
-    async def reserve(self, session: Session, *, scope: Scope, count: int, now: datetime) -> Session:
-        return await self._store.reserve(session, scope=scope, count=count, now=now)
+    async def reserve(
+        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+    ) -> Session:
+        reserved = await self._store.reserve(session, scope=scope, count=count, now=now)
+        if first is not None:
+            await self.put_messages([(scope, replace(first, seq=reserved.next_seq - count))])
+        return reserved
 
     async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
         """Durable on this machine when it returns; no round trip.

@@ -6,6 +6,7 @@ what has none. So in every order one of the two sees the other.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -67,7 +68,9 @@ class MongoChats:
     async def aclose(self) -> None:
         await self._database.aclose(self)
 
-    async def reserve(self, session: Session, *, scope: Scope, count: int, now: datetime) -> Session:
+    async def reserve(
+        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+    ) -> Session:
         same = {"_id": session.id, **LIVE, "source_user_id": scope.owner}
         change = reservation(session, count, now)
         try:
@@ -76,7 +79,10 @@ class MongoChats:
             row = await self._changed("chat_sessions", same, {"$inc": change["$inc"], "$set": change["$set"]})
         if row is None:
             raise NotFound(session.id, kind="session")
-        return decode_session(row)
+        reserved = decode_session(row)
+        if first is not None:
+            await self.put_messages([(scope, replace(first, seq=reserved.next_seq - count))])
+        return reserved
 
     async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
         latest = {message_key(message, scope.owner): (scope.owner, message) for scope, message in messages}

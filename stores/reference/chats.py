@@ -49,12 +49,17 @@ class ReferenceChats:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    async def reserve(self, session: Session, *, scope: Scope, count: int, now: datetime) -> Session:
+    async def reserve(
+        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+    ) -> Session:
         new = _Room(owner=scope.owner, session=replace(session, next_seq=1, updated_at=now))
         room = self._rooms.setdefault(session.id, new)
         if room.owner != scope.owner or room.session is None:
             raise NotFound(session.id, kind="session")
         room.session = replace(room.session, next_seq=room.session.next_seq + count, updated_at=now)
+        if first is not None:
+            seq = room.session.next_seq - count
+            room.messages[seq] = replace(first, seq=seq)
         return room.session
 
     async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:

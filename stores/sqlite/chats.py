@@ -1,6 +1,7 @@
 """The chat store on the same SQLite file as the documents: each call is one function in one connection's thread."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -59,8 +60,10 @@ class SqliteChats:
     async def aclose(self) -> None:
         await self._database.aclose()
 
-    async def reserve(self, session: Session, *, scope: Scope, count: int, now: datetime) -> Session:
-        return await self._database.write(partial(_reserve, session, scope.owner, count, to_ms(now)))
+    async def reserve(
+        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+    ) -> Session:
+        return await self._database.write(partial(_reserve, session, scope, (count, to_ms(now)), first))
 
     async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
         await self._database.write(partial(_put_messages, messages))
@@ -134,9 +137,13 @@ class SqliteChats:
         return await self._database.read(_status)
 
 
-def _reserve(session: Session, owner: str, count: int, now_ms: int, connection: apsw.Connection) -> Session:
+def _reserve(
+    session: Session, scope: Scope, taken: tuple[int, int], first: Message | None, connection: apsw.Connection
+) -> Session:
+    """taken: how many numbers, and when in ms."""
+    count, now_ms = taken
     values = (
-        *(session.id, owner, to_ms(session.created_at), now_ms),
+        *(session.id, scope.owner, to_ms(session.created_at), now_ms),
         *(session.title, session.summary, session.summary_seq, encode_json(session.metadata)),
     )
     connection.execute(
@@ -148,7 +155,10 @@ def _reserve(session: Session, owner: str, count: int, now_ms: int, connection: 
         "UPDATE chat_sessions SET next_seq = next_seq + ?, updated_ms = ? WHERE id = ? AND +owner = ? AND deleted = 0"
         f" RETURNING {SESSION}"
     )
-    return _one_session(connection, sql, (count, now_ms, session.id, owner), session.id)
+    reserved = _one_session(connection, sql, (count, now_ms, session.id, scope.owner), session.id)
+    if first is not None:
+        _put_messages([(scope, replace(first, seq=reserved.next_seq - count))], connection)
+    return reserved
 
 
 def _put_messages(messages: Sequence[tuple[Scope, Message]], connection: apsw.Connection) -> None:
