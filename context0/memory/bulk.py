@@ -1,0 +1,118 @@
+"""What concerns many memories of a user at once: taking them in, handing them out, and the work that was given up."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from context0.clock import to_milliseconds
+from context0.errors import InvalidInput
+from context0.memory.core import EngineCore
+from context0.memory.dead_letters import DeadLetters
+from context0.memory.ingest import Ingest, IngestCount, ProgressTold, RefusalTold, Source, Stages
+from context0.memory.inputs import check_ids, check_limit, check_scope
+from context0.memory.transfer import without_origin
+from context0.memory.writing import Draft, draft_memory
+from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope
+from stores.settling import as_stored, places_of
+
+
+class BulkEngine(EngineCore):
+    """Each call names its user, and concerns that user's memories only."""
+
+    async def ingest(
+        self,
+        memories: Source,
+        *,
+        user_id: str,
+        on_progress: ProgressTold | None = None,
+        on_refused: RefusalTold | None = None,
+        wait: bool = False,
+    ) -> IngestCount:
+        """Remember what a source yields, of any length, in order; return the counts when all is durable.
+
+        The items are those of `add_many`, or of `context0.memory.transfer.read_line`. A batch of 1,000 is made ready
+        while the one before is written; three are in memory at most, and the source waits. on_progress: told after
+        each batch. on_refused: told of each item that cannot be taken; without it, the first one stops everything.
+        What is there already is known, not added again: so after a failure, start again, or go on behind
+        `IngestStopped.count.read`. wait: return when all is found by meaning, too. Raises IngestStopped.
+        """
+        scope = check_scope(user_id)
+        await self._ready()
+        stages = Stages(
+            make=partial(self._made, scope),
+            known=partial(self._known, scope),
+            documents=self._documents_of,
+            write=partial(self._written, scope),
+        )
+        count = await Ingest(stages, on_progress=on_progress, on_refused=on_refused).run(memories)
+        if wait:
+            await self._indexer.work_off()
+        return count
+
+    async def export(self, *, user_id: str) -> AsyncIterator[tuple[Memory, Sequence[HistoryEntry]]]:
+        """Yield every memory in order of arrival, with its former versions if it has any: never all in memory.
+
+        What is written meanwhile may come or not. One round trip for some hundred memories, one for each history.
+        """
+        scope = check_scope(user_id)
+        await self._ready()
+        documents, clock = self._parts.documents, self._parts.clock
+        async for batch in documents.scan_documents(scope=scope):
+            for _, memory in batch:
+                if memory.expires_at is not None and memory.expires_at <= clock.now():
+                    continue
+                former: Sequence[HistoryEntry] = ()
+                if memory.version > 1:
+                    former = (await documents.history(memory.id, scope=scope, now=clock.now()))[:-1]
+                yield memory, former
+
+    async def failed_work(self, *, user_id: str, limit: int = 100, after: str | None = None) -> Page[FailedWork]:
+        """Return the user's memories whose index work was given up, with the reason: they are not found by meaning.
+
+        after: the `next_cursor` of the page before. One round trip.
+        """
+        scope, number = check_scope(user_id), check_limit(limit)
+        (behind,) = (None,) if after is None else check_ids([after]) or (None,)
+        await self._ready()
+        return await DeadLetters(self._parts.documents).page(limit=number, scope=scope, after=behind)
+
+    async def retry_failed(self, ids: Collection[str] | None = None, *, user_id: str) -> int:
+        """Try the given-up index work again, all of it or that of some memories; return how much there was."""
+        scope, wanted = check_scope(user_id), None if ids is None else check_ids(ids)
+        await self._ready()
+        taken = await DeadLetters(self._parts.documents).retry(scope=scope, ids=wanted)
+        self._indexer.wake()
+        return taken
+
+    async def drop_failed(self, ids: Collection[str] | None = None, *, user_id: str) -> int:
+        """Leave given-up index work undone, and list it no more; return how much there was. No memory is removed."""
+        scope, wanted = check_scope(user_id), None if ids is None else check_ids(ids)
+        await self._ready()
+        return await DeadLetters(self._parts.documents).drop(scope=scope, ids=wanted)
+
+    def _made(self, scope: Scope, fields: Mapping[str, Any]) -> tuple[Draft, MemoryId | None]:
+        if not isinstance(fields, Mapping):
+            raise InvalidInput("memories", f"a memory is a dictionary with its content, not {type(fields).__name__}")
+        own, created_at, origin = without_origin(fields)
+        now = self._parts.clock.now()
+        if origin is not None:
+            own["idempotency_key"] = f"import:{origin}"
+        draft = draft_memory(own, scope=scope, now=now, ids=self._ids, max_bytes=self._parts.limits.max_content_bytes)
+        if created_at is not None:
+            memory = draft.memory.evolve(created_at=min(to_milliseconds(created_at), now))
+            draft = Draft(memory=memory, dedupe_key=draft.dedupe_key)
+        return draft, None if origin is None else MemoryId(origin)
+
+    async def _known(self, scope: Scope, ids: Sequence[MemoryId]) -> Collection[MemoryId]:
+        found = await self._parts.documents.get_many(ids, scope=scope, now=self._parts.clock.now())
+        return {memory.id for memory in found}
+
+    async def _written(self, scope: Scope, documents: Sequence[Document]) -> Sequence[Memory]:
+        """Write documents with what they do to other facts, tell who has to know, and return what is stored."""
+        now = self._parts.clock.now()
+        async with self._facts.adding(scope, documents) as settling:
+            documents, changed = settling.documents, settling.changed
+            stored = await self._parts.documents.put_many(documents, scope=scope, now=now, settled=changed)
+        self._took(scope, [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id])
+        self._settled(scope, as_stored(changed, places_of(documents, stored)) if changed else (), now)
+        return stored
