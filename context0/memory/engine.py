@@ -13,7 +13,8 @@ from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
 from context0.memory.answers import Answer, handed_out, list_fields, own_copy, search_fields
 from context0.memory.changes import MemoriesRemoved, OwnerErased
-from context0.memory.core import EngineCore, off_the_loop
+from context0.memory.bulk import BulkEngine
+from context0.memory.core import off_the_loop
 from context0.memory.erasing import erase_owner
 from context0.memory.inputs import (
     LIST_NAMES,
@@ -53,7 +54,6 @@ from stores.cursors import CursorContext
 from stores.errors import NotFound, Timeout
 from stores.filters import Filter, parse_filter
 from stores.records import HistoryEntry, Keyset, Memory, MemoryId, Page, Scope
-from stores.settling import as_stored, places_of
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
@@ -61,7 +61,7 @@ _INLINE_ITEMS: Final = 16
 T = TypeVar("T")
 
 
-class MemoryEngine(EngineCore):
+class MemoryEngine(BulkEngine):
     """A memory for many users: each call names its user, and sees that user's memories only.
 
     Nothing is opened before the first call; concurrent first calls open once, and a failed start is tried again by the
@@ -105,19 +105,15 @@ class MemoryEngine(EngineCore):
             return []
         await self._ready()
         documents = await self._documents_of(drafts)
-        async with self._facts.adding(scope, documents) as settling:
-            documents, changed = settling.documents, settling.changed
-            stored = await self._parts.documents.put_many(documents, scope=scope, now=now, settled=changed)
-        self._took(scope, [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id])
-        self._settled(scope, as_stored(changed, places_of(documents, stored)) if changed else (), now)
+        stored = await self._written(scope, documents)
         for draft, memory in zip(drafts, stored, strict=True):
             if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
                 raise IdempotencyMismatch(
                     f"the idempotency key was used for {memory.id}, which says something else; use a new key"
                 )
         if wait:
-            await self._indexer.work_off()
-        return stored
+            await self._indexer.finish(scope, [memory.id for memory in stored])
+        return list(stored)
 
     async def get(self, memory_id: str, *, user_id: str) -> Memory:
         """Return one memory. Raises NotFound, for another user's memory too. One round trip."""
