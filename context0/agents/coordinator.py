@@ -184,9 +184,9 @@ class ContextCoordinator:
             log_fault(conversation.name, fault)
             failed = _caused(LLMUnavailable("the answer could not be made; ask again", passing=False), fault)
         if failed is not None:
+            answered.state = "partial"
             if not answered.turn.answer:
                 raise failed
-            answered.state = "partial"
             answered.turn = answered.turn.failed(conversation.name, failed.code)
             await emit(ErrorEvent(code=failed.code, message=CUT_OFF))
         answered.timed("stream", moment)

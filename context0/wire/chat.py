@@ -31,7 +31,10 @@ class UsedMemory(Record):
 
 
 class SessionEvent(Record):
-    """The first event. session_id: None where nothing of the turn is kept. turn_id: names the turn in logs."""
+    """The first event. turn_id: names the turn in logs.
+
+    session_id: as it was told, or the new one; None for a first message of which nothing is kept.
+    """
 
     type: Literal["session"] = "session"
     session_id: str | None

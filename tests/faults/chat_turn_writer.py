@@ -104,7 +104,7 @@ async def open_chat(folder: Path, target: str, fuse: Fuse) -> AsyncIterator[Chat
     parts = EngineParts(
         documents=documents,
         graph=SqliteGraph(database),
-        chats=_Deadly(chats, fuse),  # type: ignore[arg-type]  # stands before one
+        chats=_Deadly(chats, fuse),
         vectors=LocalVectors(documents),
         embedder=HashingEmbedder(),
         clock=SystemClock(),

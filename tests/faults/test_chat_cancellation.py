@@ -165,14 +165,14 @@ async def test_a_reader_who_never_reads_stops_the_model_and_not_the_closing(chat
     """D20: the queue is bounded; the answer so far is kept when the chat is closed."""
     chat = chats.chat(llm=ScriptedLLM(lambda _: "word " * 2_000))
     chat.service._closing_s = 0.01
-    stream = chat.service.stream(ASKING, user_id="anna")
+    stream: Any = chat.service.stream(ASKING, user_id="anna")
     session = await anext(stream)
     while not stream.ag_frame.f_locals["queue"].full():  # noqa: ASYNC110 - nobody tells of it
         await asyncio.sleep(0)
     await chat.service.aclose()
     events = [event async for event in stream]
     assert of_type(ErrorEvent, events)[-1].code == EngineClosed.code
-    answer = (await chat.heard(session_id=session.session_id))[-1]  # type: ignore[union-attr]  # the first event is the session
+    answer = (await chat.heard(session_id=session.session_id))[-1]
     assert (answer.state, 100 < len(answer.content.split()) < 1_000) == ("partial", True)
 
 

@@ -86,7 +86,7 @@ def broken(chats: ChatBench, agent: str, method: str, fault: str) -> Chat:
     stand_in = Broken(getattr(team, agent), method, FAULTS[fault][0])
     object.__setattr__(team, agent, stand_in)
     if agent == "retrieval":
-        chat.coordinator._preparation._retrieval = stand_in  # type: ignore[assignment]  # it stands before it
+        chat.coordinator._preparation._retrieval = stand_in
     return chat
 
 
@@ -159,8 +159,7 @@ class FailingModel:
         try:
             for number in range(self.words):
                 yield Chunk(text=f"word{number} ")
-            if self._fault:
-                await self._fault()
+            await self._fault()
         finally:
             self.closed += 1
 

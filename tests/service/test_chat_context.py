@@ -1,13 +1,21 @@
 """C2, C3, D4: what the next prompt holds of what changed a moment before, and what a follow-up refers to."""
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from context0.errors import LLMUnavailable
 from tests.chat_bench import Chat, ChatBench, said_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from context0.llm.scripted import Answer
 
 ALL = "Summarise everything that I have told you about food"
 
 
-async def shown(chat: Chat, text: str = ALL, **options: object) -> str:
+async def shown(chat: Chat, text: str = ALL, **options: Any) -> str:
     await chat.say(text, **options)
     return said_in(chat.prompts[-1])
 
@@ -125,15 +133,9 @@ async def test_a_message_that_names_what_it_is_about_is_searched_for_alone(chats
 
 
 async def test_after_a_failure_and_now_asks_again(chats: ChatBench) -> None:
-    answers = iter(["Nice.", RuntimeError("broken"), "In Munich.", "In Munich."])
+    answers: Iterator[Answer] = iter(["Nice.", LLMUnavailable("down"), "In Munich.", "In Munich."])
 
-    def script(_: object) -> str:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    chat = chats.chat(script)
+    chat = chats.chat(lambda _: next(answers))
     await chat.say("I live in Munich near the river")
     session = chat.session_id
     events = await chat.events("Where do I live near the river?")

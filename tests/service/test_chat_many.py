@@ -73,8 +73,9 @@ async def test_turns_of_many_users_do_not_mix(chats: ChatBench) -> None:
     assert len({session for session, _ in talks}) == USERS
     for number, (session, answers) in enumerate(talks):
         assert all(answer.startswith("You said: ") for answer in answers)
-        own = (*await chat.heard(user_id=f"user{number}", session_id=session), *await chat.remembered(f"user{number}"))
-        assert_only(number, "".join(one.content for one in own))
+        user = f"user{number}"
+        heard = [one.content for one in await chat.heard(user_id=user, session_id=session)]
+        assert_only(number, "".join([*heard, *(one.content for one in await chat.remembered(user))]))
     for prompt in chat.prompts:
         told = said_in(prompt) + "".join(source.content for source in prompt.sources)
         numbers = {number for number in range(USERS) if f"zebra{number}x" in told or f"town{number}x" in told}

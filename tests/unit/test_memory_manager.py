@@ -300,7 +300,7 @@ async def test_the_user_rules_once(chat: Chat, ruling: Any, state: str, left: li
     assert (settled.state, await valid(chat)) == (state, left)
     for again in ("keep_new", "keep_both", "undo"):
         with pytest.raises(Conflict):
-            await chat.service.decide(decision, again, user_id="anna")  # type: ignore[arg-type]  # one of them
+            await chat.service.decide(decision, again, user_id="anna")
     assert await valid(chat) == left, "a second ruling changes nothing"
     assert (await chat.service.decisions(user_id="anna")).items == ()
     assert len((await chat.service.decisions(user_id="anna", pending=False)).items) == 1
