@@ -12,8 +12,8 @@ from typing import Final, TypeVar, Unpack
 from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
 from context0.memory.answers import Answer, handed_out, list_fields, own_copy, search_fields
-from context0.memory.changes import MemoriesRemoved, OwnerErased
 from context0.memory.bulk import BulkEngine
+from context0.memory.changes import MemoriesRemoved, OwnerErased
 from context0.memory.core import off_the_loop
 from context0.memory.erasing import erase_owner
 from context0.memory.inputs import (
