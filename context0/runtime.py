@@ -186,6 +186,7 @@ def build_models(settings: Settings | None, recorder: Recorder = SILENT) -> Mode
         first_token_s=settings.llm_first_token_s,
         between_tokens_s=settings.llm_between_tokens_s,
         deadline_s=settings.llm_deadline_s,
+        max_connections=settings.llm_max_connections,
         attempts=settings.llm_attempts,
         retry_share=settings.llm_retry_share,
         breaker_failures=settings.llm_breaker_failures,

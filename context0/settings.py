@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     llm_deadline_s: float = Field(
         default=30.0, gt=0, le=3600, description="Total time for one answer, with all attempts and the fallback model."
     )
+    llm_max_connections: int = Field(
+        default=100, ge=1, le=10_000, description="Answers of the model at the same time; more wait for a connection."
+    )
     llm_attempts: int = Field(
         default=3, ge=1, le=10, description="How often one model is asked for one answer that has not begun."
     )

@@ -123,7 +123,8 @@ class Talker(FastHttpUser):
     def _read(self, response: Any, started: float) -> dict[str, Any] | None:
         """Read a stream to its done event; None when it ends before."""
         kind, is_first = "", True
-        lines = iter(lambda: response._response.readline(b"\n"), b"")  # the client has no other way to read as it comes
+        raw = response._response  # noqa: SLF001 - the client has no other way to read as it comes
+        lines = iter(lambda: raw.readline(b"\n"), b"")
         for line in lines:
             text = line.decode()
             if text.startswith("event:"):

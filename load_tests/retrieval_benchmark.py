@@ -62,7 +62,7 @@ async def measured(layout: "Layout", folder: Path, questions: int, offset: int) 
     floors = Floors()
     store = folder / f"{layout.key}-{layout.size}.db"
     filled = store.exists()
-    async with MemoryEngine(Settings(store_url=f"sqlite:///{store}")) as engine:
+    async with MemoryEngine(Settings(store_url=f"sqlite:///{store}", search_cache_bytes=0)) as engine:
         started = time.perf_counter()
         if not filled:
             await fill(engine, layout)

@@ -224,7 +224,7 @@ def _new_link(options: LlmOptions) -> _Link:
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     pool = DefaultAioHttpClient(
-        limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0),
+        limits=httpx2.Limits(max_connections=options.max_connections, max_keepalive_connections=20, keepalive_expiry=30.0),
         timeout=httpx2.Timeout(None, connect=options.connect_s),
         follow_redirects=False,
     )

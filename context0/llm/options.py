@@ -8,7 +8,7 @@ from typing import Final
 from context0.errors import ConfigurationError
 
 _ABOVE_ZERO: Final = (
-    *("max_tokens", "connect_s", "first_token_s", "between_tokens_s", "deadline_s"),
+    *("max_tokens", "connect_s", "first_token_s", "between_tokens_s", "deadline_s", "max_connections"),
     *("attempts", "breaker_failures", "breaker_open_s"),
 )
 
@@ -22,7 +22,7 @@ class LlmOptions:
     api_key: None is right for a local server that asks for none.
     max_tokens: the longest answer, whatever the prompt allows.
     connect_s, first_token_s, between_tokens_s: of each attempt.  deadline_s: of a call with all its attempts.
-    attempts: at one model.  retry_share: retries that each call pays for, 0..1.
+    max_connections: answers at the same time; more wait.  attempts: at one model.  retry_share: retries that each call pays for, 0..1.
     breaker_failures: among the last twice as many calls, to stop calling.  breaker_open_s: for how long.
     """
 
@@ -35,6 +35,7 @@ class LlmOptions:
     first_token_s: float = 10.0
     between_tokens_s: float = 10.0
     deadline_s: float = 30.0
+    max_connections: int = 100
     attempts: int = 3
     retry_share: float = 0.1
     breaker_failures: int = 5

@@ -24,7 +24,9 @@ class Context0Peer:
 
     async def open(self, path: Path) -> None:
         self._file = path / "context0.db"
-        settings = Settings(store_url=f"sqlite:///{self._file}", data_dir=path)
+        settings = Settings(
+            store_url=f"sqlite:///{self._file}", data_dir=path, search_cache_bytes=0, list_cache_bytes=0
+        )  # each call does its work, like the peers'
         self._engine = await self._exits.enter_async_context(MemoryEngine(settings))
 
     async def durability(self) -> str:

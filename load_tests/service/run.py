@@ -78,6 +78,8 @@ def _service(model_url: str, folder: Path) -> Iterator[tuple[str, str, "subproce
         "CONTEXT0_LLM_BASE_URL": model_url,
         "CONTEXT0_LLM_API_KEY": "none",
         "CONTEXT0_CHAT_EXTRACTION": "rules",
+        "CONTEXT0_LLM_MAX_CONNECTIONS": "2000",
+        "CONTEXT0_LOG_LEVEL": "WARNING",
     }
     command = [sys.executable, "-m", "context0", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with _running(command, environment, stderr=(folder / "service.log").open("w")) as process:

@@ -1,0 +1,1 @@
+"""The parts of the cache study; each returns the rows of one table."""
