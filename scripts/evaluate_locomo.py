@@ -42,7 +42,7 @@ def parse(arguments: list[str] | None = None) -> EvaluationRequest:
 
 
 def main() -> int:
-    return run_evaluation(parse(), lambda url: build_parts(Settings(store_url=url)))
+    return run_evaluation(parse(), lambda url: build_parts(Settings(store_url=url, search_cache_bytes=0)))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from context0.memory.inputs import check_ids, check_scope
 from context0.memory.learning import Learner
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
+from context0.memory.result_cache import Indexes
 from context0.memory.search import Searcher
 from context0.memory.signals import SIGNALS
 from context0.memory.strategies.protocol import SearchStores
@@ -90,7 +91,9 @@ class EngineCore:
             reader=QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s),
         )
         parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
-        self._searches, self._lists = build_result_caches(self._searcher.index, parts)
+        self._searches, self._lists = build_result_caches(
+            Indexes(fresh=self._indexes.fresh, load=self._searcher.index), parts
+        )
         self._facts = FactKeeper(parts.documents)
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, Unpack
 
 from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
-from context0.memory.answers import Answer, handed_out, list_fields, own_copy, search_fields
+from context0.memory.answers import Answer, list_fields, search_fields
 from context0.memory.bulk import BulkEngine
 from context0.memory.changes import MemoriesRemoved, OwnerErased
 from context0.memory.core import off_the_loop
@@ -146,9 +146,9 @@ class MemoryEngine(BulkEngine):
         await self._ready()
         if cursor is not None or not self._lists.on:
             return await self._page(scope, limit, cursor, where, context)
-        first = partial(self._page, scope, limit, None, where, context)
-        page, _ = await self._lists.get(scope, list_fields(options, limit), first)
-        return Page(items=tuple(map(own_copy, page.items)), next_cursor=page.next_cursor)
+        fields, first = list_fields(options, limit), partial(self._page, scope, limit, None, where, context)
+        held = self._lists.at_hand(scope, fields)
+        return (await self._lists.get(scope, fields, first))[0] if held is None else held
 
     async def _page(
         self, scope: Scope, limit: int, cursor: str | None, where: Filter | None, context: CursorContext
@@ -177,35 +177,36 @@ class MemoryEngine(BulkEngine):
         StoreErrors.
         """
         started = time.perf_counter()
-        now, deadline_ms = self._parts.clock.now(), self._parts.limits.search_deadline_ms
-        request = to_search_request(query, user_id, limit, options, now=now, deadline_ms=deadline_ms)
+        now, limits = self._parts.clock.now(), self._parts.limits
+        request = to_search_request(query, user_id, limit, options, now=now, deadline_ms=limits.search_deadline_ms)
         told = fingerprint(query, options)
         context = CursorContext(kind="search", owner=request.scope.owner, query=told)
-        try:
-            async with asyncio.timeout(request.deadline_s):
-                await self._ready()
-                if cursor is not None:
-                    request = self._continued(request, cursor, context)
-                if "semantic" in request.arms:
-                    await self._guard.check()
-                answer, was_held = await self._answer(request, options, told)
-        except TimeoutError as exc:
-            raise Timeout(f"the stores did not answer within {request.deadline_s:g} s; give a later deadline") from exc
-        next_cursor = self._next_cursor(request, answer, context)
-        timings_ms = answer.result.timings_ms
+        keepable = self._searches.on and not (request.explain or request.why_not or limits.learn_from_feedback)
+        fields = partial(search_fields, options=options, told=told, by_day=self._parts.analyser is not None)
+        held = self._searches.at_hand(request.scope, fields(request)) if keepable and cursor is None else None
+        if held is not None:
+            answer, was_held = held, True
+        else:
+            try:
+                async with asyncio.timeout(request.deadline_s):
+                    await self._ready()
+                    if cursor is not None:
+                        request = self._continued(request, cursor, context)
+                    if "semantic" in request.arms:
+                        await self._guard.check()
+                    search = partial(self._searched, request)
+                    if keepable:
+                        answer, was_held = await self._searches.get(request.scope, fields(request), search)
+                    else:
+                        answer, was_held = await search(), False
+            except TimeoutError as exc:
+                late = f"the stores did not answer within {request.deadline_s:g} s; give a later deadline"
+                raise Timeout(late) from exc
+        next_cursor, timings_ms = self._next_cursor(request, answer, context), answer.result.timings_ms
         if was_held:
             self.recorder.count(SEARCHES, outcome="held")
             timings_ms = {"total": (time.perf_counter() - started) * 1000}
-        return handed_out(answer, next_cursor=next_cursor, timings_ms=timings_ms)
-
-    async def _answer(self, request: SearchRequest, options: SearchOptions, told: str) -> tuple[Answer, bool]:
-        """Return the answer, and whether it was held."""
-        search = partial(self._searched, request)
-        limits = self._parts.limits
-        if not self._searches.on or request.explain or request.why_not or limits.learn_from_feedback:
-            return await search(), False
-        fields = search_fields(request, options, told, by_day=self._parts.analyser is not None)
-        return await self._searches.get(request.scope, fields, search)
+        return replace(answer.result, next_cursor=next_cursor, timings_ms=timings_ms)
 
     async def _searched(self, request: SearchRequest) -> Answer:
         started, progress = time.perf_counter(), Progress()

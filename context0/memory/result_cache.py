@@ -23,7 +23,6 @@ from stores.records import Memory, MemoryId, Scope
 
 A = TypeVar("A")
 
-IndexOf = Callable[[Scope], Awaitable[OwnerIndex | None]]
 _OWNERS: Final = 100_000
 
 
@@ -38,6 +37,23 @@ class ResultLimits:
     ttl_s: float
     staleness_s: float = 1.0
     settling_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[A]):
+    """What is to be known of one kind of answer. shareable: makes of it what many can be given."""
+
+    memories_of: Callable[[A], Sequence[Memory]]
+    shareable: Callable[[A], A]
+    keeps: Callable[[A], bool] = lambda _: True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexes:
+    """fresh: the owner's index if that costs nothing; load: in any case; None for an owner who has none."""
+
+    fresh: Callable[[Scope], OwnerIndex | None]
+    load: Callable[[Scope], Awaitable[OwnerIndex | None]]
 
 
 class Kept(Generic[A]):
@@ -62,18 +78,11 @@ class ResultCache(Generic[A]):
     """
 
     def __init__(
-        self,
-        index_of: IndexOf,
-        documents: DocumentStore,
-        *,
-        memories_of: Callable[[A], Sequence[Memory]],
-        keeps: Callable[[A], bool],
-        limits: ResultLimits,
-        clock: Clock,
+        self, indexes: Indexes, documents: DocumentStore, kind: Kind[A], limits: ResultLimits, *, clock: Clock
     ) -> None:
-        self._index_of = index_of
+        self._indexes = indexes
         self._documents = documents
-        self._memories_of = memories_of
+        self._kind = kind
         self._limits = limits
         self._clock = clock
         self._timer = time.monotonic
@@ -82,19 +91,28 @@ class ResultCache(Generic[A]):
         bounded: BoundedCache[bytes, Kept[A]] = BoundedCache(
             max_bytes=limits.max_bytes, ttl_s=limits.ttl_s, size_of=lambda key, kept: deep_bytes(key, kept)
         )
-        self.cache: LoadingCache[bytes, Kept[A]] = LoadingCache(bounded, keeps=lambda kept: keeps(kept.answer))
+        self.cache: LoadingCache[bytes, Kept[A]] = LoadingCache(bounded, keeps=lambda kept: kind.keeps(kept.answer))
         self._checks: SingleFlight[bytes, bool] = SingleFlight()
 
     @property
     def on(self) -> bool:
         return self._limits.max_bytes > 0
 
+    def at_hand(self, scope: Scope, fields: Sequence[Field]) -> A | None:
+        """Return the answer if nothing has to be waited for: 8 us."""
+        index = self._indexes.fresh(scope) if self.on else None
+        state = self._state(scope, index)
+        if state is None:
+            return None
+        held = self.cache.cache.peek(digest(scope.owner, *state, *fields))
+        return held.answer if held is not None and self._is_new(held) else None
+
     async def get(self, scope: Scope, fields: Sequence[Field], load: Callable[[], Awaitable[A]]) -> tuple[A, bool]:
         """Return the answer, and whether it was held. Raises what `load` raises, and StoreError.
 
         fields: all that shapes the answer beside the owner's memories.
         """
-        state = await self._state(scope) if self.on else None
+        state = self._state(scope, await self._indexes.load(scope)) if self.on else None
         if state is None:
             return await load(), False
         key = digest(scope.owner, *state, *fields)
@@ -104,8 +122,8 @@ class ResultCache(Generic[A]):
 
         async def fetch() -> Kept[A]:
             started = self._timer()
-            answer = await load()
-            return Kept(answer, scope.owner, self._memories_of(answer), started)
+            answer = self._kind.shareable(await load())
+            return Kept(answer, scope.owner, self._kind.memories_of(answer), started)
 
         return (await self.cache.load(key, fetch)).answer, False
 
@@ -123,9 +141,8 @@ class ResultCache(Generic[A]):
         await self.cache.aclose()
         await self._checks.aclose()
 
-    async def _state(self, scope: Scope) -> tuple[int, int] | None:
+    def _state(self, scope: Scope, index: OwnerIndex | None) -> tuple[int, int] | None:
         """Return the generation of the owner's memories, and how many have reached their end; None: keep nothing."""
-        index = await self._index_of(scope)
         if index is None:
             return None
         snapshot, now = index.snapshot(), self._timer()
@@ -139,9 +156,12 @@ class ResultCache(Generic[A]):
         ends = snapshot.once("ends and expiries", lambda: _ends(snapshot))
         return self._generations.of(scope.owner), int(np.searchsorted(ends, to_ms(self._clock.now()), side="right"))
 
+    def _is_new(self, held: Kept[A]) -> bool:
+        return self._timer() - held.checked_at <= self._limits.staleness_s or not held.versions
+
     async def _stands(self, key: bytes, held: Kept[A], scope: Scope) -> bool:
         """Say whether the documents still are what the answer holds, looking when that was too long ago."""
-        if self._timer() - held.checked_at <= self._limits.staleness_s or not held.versions:
+        if self._is_new(held):
             return True
 
         async def check() -> bool:

@@ -94,6 +94,14 @@ class OwnerCache(Generic[I]):
             return await self._shared(scope, self._refresh)
         return index
 
+    def fresh(self, scope: Scope) -> I | None:
+        """Return the owner's index if `get` would return it as it is, without a round trip."""
+        index = self._held.get(scope)
+        if index is None or index.worn or self._timer() - self._read_at[scope] > self._staleness_s:
+            return None
+        self._held.move_to_end(scope)
+        return index
+
     def held(self, scope: Scope) -> I | None:
         """Return the owner's index if it is loaded, as fresh as it is."""
         return self._held.get(scope)
