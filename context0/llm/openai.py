@@ -223,8 +223,9 @@ def _new_link(options: LlmOptions) -> _Link:
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
+    most = options.max_connections
     pool = DefaultAioHttpClient(
-        limits=httpx2.Limits(max_connections=options.max_connections, max_keepalive_connections=20, keepalive_expiry=30.0),
+        limits=httpx2.Limits(max_connections=most, max_keepalive_connections=20, keepalive_expiry=30.0),
         timeout=httpx2.Timeout(None, connect=options.connect_s),
         follow_redirects=False,
     )

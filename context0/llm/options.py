@@ -22,7 +22,8 @@ class LlmOptions:
     api_key: None is right for a local server that asks for none.
     max_tokens: the longest answer, whatever the prompt allows.
     connect_s, first_token_s, between_tokens_s: of each attempt.  deadline_s: of a call with all its attempts.
-    max_connections: answers at the same time; more wait.  attempts: at one model.  retry_share: retries that each call pays for, 0..1.
+    max_connections: answers at the same time; more wait.
+    attempts: at one model.  retry_share: retries that each call pays for, 0..1.
     breaker_failures: among the last twice as many calls, to stop calling.  breaker_open_s: for how long.
     """
 
