@@ -15,6 +15,7 @@ long    what a turn costs at turn 10, 100 and 1,000 of one session, with a model
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def load() -> str:
 def main() -> int:
     options = arguments().parse_args()
     pin_blas()  # before numpy is imported by any of these
+    logging.getLogger().addHandler(logging.NullHandler())  # slow operations are what is looked for here
     from chat.figures import as_json, tables, verdicts
 
     began = load()

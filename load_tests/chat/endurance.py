@@ -16,8 +16,8 @@ from context0.context.assemble import prompt_tokens
 from context0.llm.scripted import ScriptedLLM
 
 MARKS: Final = (10, 100, 1_000)
-AROUND: Final = 9
-"""A mark stands for so many turns, itself the last of them: three of each kind of message."""
+AROUND: Final = 30
+"""A mark stands for so many turns, itself the last of them: ten of each kind of message. The first has nine."""
 _SMALL_TALK: Final = ("Thanks, that helps.", "Ok, great.", "Good to know, thank you!")
 
 
@@ -89,5 +89,5 @@ async def long_conversation(some: Users, turns: int) -> list[TurnCost]:
 
 
 def around(costs: Sequence[TurnCost], mark: int) -> Sequence[TurnCost]:
-    """Return the turns that stand for a mark; none where the conversation was shorter."""
-    return costs[max(0, mark - AROUND) : mark] if mark <= len(costs) else ()
+    """Return the turns that stand for a mark, without the first, which reads the index; none in a shorter talk."""
+    return costs[max(1, mark - AROUND) : mark] if mark <= len(costs) else ()

@@ -194,26 +194,25 @@ def _tier_table(tiers: Sequence[TierFigures]) -> Table:
 
 
 def _long_table(costs: Sequence[TurnCost]) -> Table:
-    rows: list[Row] = [["turn", "prompt tokens", "turn, ms", "CPU ms", "statements", "rows read"]]
+    rows: list[Row] = [
+        ["turn", "prompt tokens", "turn, ms", "CPU ms", "statements", "rows read", "most rows of a turn"]
+    ]
     for mark in MARKS:
         near = around(costs, mark)
         if near:
-            rows.append([
-                f"{mark:,}", *(f"{value:.0f}" for value in _means(near)[:1]),
-                f"{p50([one.took.whole_ms for one in near]):.2f}", f"{p50([one.cpu_ms for one in near]):.2f}",
-                *(f"{value:.1f}" for value in _means(near)[1:]),
-            ])  # fmt: skip
-    return Table(title="A long conversation, with a model that answers at once: nine turns around each mark", rows=rows)
-
-
-def _means(near: Sequence[TurnCost]) -> tuple[float, float, float]:
-    """Return the mean prompt tokens, statements and rows."""
-    count = len(near)
-    return (
-        sum(one.tokens for one in near) / count,
-        sum(one.statements for one in near) / count,
-        sum(one.rows for one in near) / count,
+            tokens, whole, cpu, statements, read = _medians(near)
+            most = max(one.rows for one in near)
+            told = (f"{tokens:.0f}", f"{whole:.2f}", f"{cpu:.2f}", f"{statements:.0f}", f"{read:.0f}", f"{most}")
+            rows.append([f"{mark:,}", *told])
+    return Table(
+        title="A long conversation, with a model that answers at once: medians of 30 turns up to each", rows=rows
     )
+
+
+def _medians(near: Sequence[TurnCost]) -> Sequence[float]:
+    """Return those of prompt tokens, ms, CPU ms, statements and rows."""
+    of_each = ((one.tokens, one.took.whole_ms, one.cpu_ms, one.statements, one.rows) for one in near)
+    return [p50(values) for values in zip(*of_each, strict=True)]
 
 
 def _beside_floor(contest: Contest) -> Iterator[Verdict]:
@@ -242,15 +241,8 @@ def _flat(costs: Sequence[TurnCost]) -> Iterator[Verdict]:
     marks = [mark for mark in MARKS if around(costs, mark)]
     if len(marks) < len(MARKS):
         return
-    early, late = around(costs, marks[-2]), around(costs, marks[-1])
-    for at, what in enumerate(("prompt tokens", "statements", "rows read")):
-        times = _means(late)[at] / _means(early)[at]
+    early, late = _medians(around(costs, marks[-2])), _medians(around(costs, marks[-1]))
+    for at, what in enumerate(("prompt tokens", "time of a turn", "CPU of a turn", "statements", "rows read")):
+        times = late[at] / early[at]
         name = f"{what}, turn {marks[-1]:,} beside turn {marks[-2]:,}"
         yield Verdict(name=name, measured=f"× {times:.2f}", asked=f"≤ × {FLAT_TIMES:g}", passed=times <= FLAT_TIMES)
-    times = p50([one.took.whole_ms for one in late]) / p50([one.took.whole_ms for one in early])
-    yield Verdict(
-        name=f"time of a turn, turn {marks[-1]:,} beside turn {marks[-2]:,}",
-        measured=f"× {times:.2f}",
-        asked=f"≤ × {FLAT_TIMES:g}",
-        passed=times <= FLAT_TIMES,
-    )
