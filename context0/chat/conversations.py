@@ -17,7 +17,7 @@ from context0.errors import InvalidInput
 from context0.memory.engine import MemoryEngine
 from context0.memory.inputs import check_limit, check_name, check_scope
 from context0.privacy.modes import check_mode, effective_mode
-from context0.privacy.report import PrivacyMode
+from context0.privacy.report import PRIVACY_MODES, PrivacyMode
 from context0.wire import ChatDecision, Ruling
 from stores.chat_protocol import ChatStore
 from stores.cursors import CursorContext
@@ -26,7 +26,7 @@ from stores.records import Decision, DecisionId, DecisionState, Keyset, Message,
 
 _KNOWN_MODES: Final = 10_000
 _MODES_S: Final = 60.0
-"""So late a mode that was set by another process holds here."""
+"""So late a mode that another process has set for a user holds here."""
 _PAGE: Final = 1_000
 _OPENING_S: Final = 30.0
 """For the first turn of a process, which may open the stores."""
@@ -43,6 +43,8 @@ class Conversations:
         self._engine = engine
         self._contexts = contexts
         self._modes_deadline_s = _MODES_DEADLINE_S
+        self._mode_changes = 0
+        self._noted: TTLCache[tuple[Scope, SessionId], int] = TTLCache(_KNOWN_MODES, 10 * _MODES_S)
         self._settling: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
         self._modes: TTLCache[tuple[Scope, SessionId | None], PrivacyMode | None] = TTLCache(_KNOWN_MODES, _MODES_S)
 
@@ -102,12 +104,14 @@ class Conversations:
         chats = await self._engine.chats()
         wanted = None if session_id is None else _session_id(session_id)
         self._modes.pop((scope, wanted), None)  # whatever comes of the write
+        self._mode_changes += 1
         if wanted is None:
             profile = {**await chats.get_profile(scope), MODE_KEY: chosen}
             await chats.put_profile(profile, scope=scope)
         else:
             await chats.update_session(wanted, scope=scope, metadata={MODE_KEY: chosen})
         self._modes[scope, wanted] = chosen
+        self._mode_changes += 1
 
     async def mode(self, *, user_id: str, session_id: str | None = None) -> PrivacyMode:
         """Return the mode that holds for the next turn, of a session or without one. Raises NotFound, StoreError."""
@@ -187,9 +191,22 @@ class Conversations:
                 known[place] = self._modes.setdefault((scope, place), found)  # unless it was set meanwhile
         return (known[session_id] if session_id is not None else None), known[None]
 
+    def _note_mode(self, scope: Scope, session: Session, changes: int) -> None:
+        """Take over the mode that a session had when a turn took its numbers, unless one was set here since then.
+
+        So what another process has set holds from the next turn on. changes: `_mode_changes` before that.
+        """
+        key, told = (scope, session.id), session.metadata.get(MODE_KEY)
+        is_newest = session.next_seq > self._noted.get(key, 0)  # turns that overlap end in any order
+        if is_newest and changes == self._mode_changes and (told is None or told in PRIVACY_MODES):
+            self._noted[key] = session.next_seq
+            self._modes[key] = told
+
     def _forget_modes(self, scope: Scope) -> None:
         for key in [key for key in self._modes if key[0] == scope]:
             self._modes.pop(key, None)
+        for noted in [noted for noted in self._noted if noted[0] == scope]:
+            self._noted.pop(noted, None)
 
     async def _with_texts(self, decisions: Sequence[Decision], scope: Scope) -> tuple[ChatDecision, ...]:
         ids = {memory_id for one in decisions for memory_id in (one.new_id, one.old_id)}

@@ -228,8 +228,11 @@ class ChatService(Conversations):
 
     async def _answer(self, answered: Answered, live: _Live, emit: Emit) -> None:
         """Answer a turn. One that gets no answer, or is given up, is remembered all the same: it was told."""
+        changes = self._mode_changes
         try:
             await self._coordinator.answer(answered, emit)
+            if answered.turn.session is not None:
+                self._note_mode(live.scope, answered.turn.session, changes)
             self._meter.answered(answered)
         except (asyncio.CancelledError, LLMError) as failed:
             self._meter.unanswered(failed.code if isinstance(failed, LLMError) else "cancelled")

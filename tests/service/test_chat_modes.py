@@ -174,6 +174,24 @@ async def test_a_mode_that_is_set_during_a_turn_holds_for_the_next_and_stays(cha
     assert (await other.say("I like tea")).mode == "read_only"
 
 
+async def test_a_mode_that_another_process_sets_for_a_session_holds_from_the_next_turn_on(chats: ChatBench) -> None:
+    chat, other = chats.chat(), chats.chat()
+    await chat.say("hello there")
+    await other.service.set_mode("read_only", user_id="anna", session_id=chat.session_id)
+    assert (await chat.say("I like bread")).mode == "normal", "it learns of it by this turn's numbers"
+    assert (await chat.say("I like tea")).mode == "read_only"
+    await chat.service.set_mode("redact", user_id="anna", session_id=chat.session_id)
+    assert (await chat.say("I like milk")).mode == "redact"
+
+
+async def test_a_new_session_s_mode_needs_no_query(chats: ChatBench) -> None:
+    watched = Watched()
+    chat = chats.chat(chats=watched)
+    for text in ("hello there", "I like bread", "I like tea"):
+        await chat.say(text)
+    assert (watched.faulty.calls["get_session"], watched.faulty.calls["get_profile"]) == (0, 1)
+
+
 async def test_a_mode_that_is_read_while_it_is_set_does_not_hide_it(chats: ChatBench) -> None:
     watched = Watched()
     chat = chats.chat(chats=watched)
