@@ -12,7 +12,20 @@ import typer
 from typer.main import get_command
 
 from context0 import __version__
-from context0.cli import chatting, doctoring, evaluating, keys, memories, models, reindexing, serving, touring, working
+from context0.cli import (
+    chatting,
+    doctoring,
+    evaluating,
+    keys,
+    memories,
+    models,
+    reindexing,
+    serving,
+    tasks,
+    touring,
+    transferring,
+    working,
+)
 from context0.cli.options import StoreOption, VerboseOption
 from context0.cli.output import one_line, print_error, use_utf8
 from context0.errors import ConfigurationError, Context0Error, InvalidInput
@@ -23,7 +36,10 @@ BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 
 app: Final = typer.Typer(add_completion=False, invoke_without_command=True)
-for part in (touring, memories, chatting, serving, keys, doctoring, reindexing, evaluating, models, working):
+for part in (
+    *(touring, memories, chatting, serving, keys, doctoring, reindexing, evaluating, models),
+    *(transferring, working, tasks),
+):
     app.add_typer(part.commands)
 
 

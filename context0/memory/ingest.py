@@ -2,7 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -99,13 +111,13 @@ class Ingest:
     async def _prepare_all(self, source: Source, ready: "asyncio.Queue[_Batch]") -> None:
         """Put batch after batch; what fails is put as well, so that what came before it is still written."""
         first = 1
-        batch = _Batch()
         try:
-            async for items in _in_batches(source):
-                batch = await asyncio.to_thread(self._drafted, items, first)
-                first += len(items)
-                await self._prepare(batch)
-                await ready.put(batch)
+            async with aclosing(_in_batches(source)) as batches:
+                async for items in batches:
+                    batch = await asyncio.to_thread(self._drafted, items, first)
+                    first += len(items)
+                    await self._prepare(batch)
+                    await ready.put(batch)
         except Exception as exc:  # noqa: BLE001 - handed to who waits for the batches, and raised there
             await ready.put(_Batch(failure=exc))
         else:
@@ -179,18 +191,45 @@ class Ingest:
             self._on_progress(self.count)
 
 
-async def _in_batches(source: Source) -> AsyncIterator[list[Mapping[str, Any]]]:
-    """Yield up to 1,000 items at a time. A source that is not asynchronous is read in a thread: it may be a file."""
-    if isinstance(source, AsyncIterable):
-        items: list[Mapping[str, Any]] = []
-        async for item in source:
-            items.append(item)
-            if len(items) == BATCH:
-                yield items
-                items = []
-        if items:
+async def _in_batches(source: Source) -> AsyncGenerator[list[Mapping[str, Any]], None]:
+    """Yield up to 1,000 items at a time. What came before the source failed is yielded before that is raised.
+
+    A source that is not asynchronous is read in a thread: it may be a file.
+    """
+    if not isinstance(source, AsyncIterable):
+        async for items in _in_batches_of(iter(source)):
             yield items
         return
-    iterator = iter(source)
-    while items := await asyncio.to_thread(lambda: list(islice(iterator, BATCH))):
-        yield items
+    waiting: list[Mapping[str, Any]] = []
+    try:
+        async for item in source:
+            waiting.append(item)
+            if len(waiting) == BATCH:
+                yield waiting
+                waiting = []
+    except Exception:
+        if waiting:
+            yield waiting
+        raise
+    if waiting:
+        yield waiting
+
+
+async def _in_batches_of(iterator: Iterator[Mapping[str, Any]]) -> AsyncIterator[list[Mapping[str, Any]]]:
+    failure: Exception | None = None
+    while failure is None:
+        items, failure = await asyncio.to_thread(_pulled, iterator)
+        if items:
+            yield items
+        if failure is None and len(items) < BATCH:
+            return
+    raise failure
+
+
+def _pulled(iterator: Iterator[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], Exception | None]:
+    items: list[Mapping[str, Any]] = []
+    try:
+        items.extend(islice(iterator, BATCH))
+    except Exception as exc:  # noqa: BLE001 - raised by who asked, behind the items that came before it
+        return items, exc
+    return items, None

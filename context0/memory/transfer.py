@@ -24,10 +24,14 @@ _KEPT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line that was read. fields: of a memory, as `ingest` takes them; counts: of the last line."""
+    """One line that was read. fields: of a memory, as `ingest` takes them, or the counts of the last line.
+
+    exported: it is of an export, which has a last line.
+    """
 
     kind: Literal["memory", "other", "end"]
     fields: Mapping[str, Any]
+    exported: bool = True
 
 
 def line(kind: str, record: object) -> bytes:
@@ -46,15 +50,15 @@ def memory_line(memory: Memory, history: Sequence[HistoryEntry] = ()) -> bytes:
 def read_line(text: bytes) -> Line:
     """Return what a line says: of an export, or plainly the fields of one memory. Raises InvalidInput."""
     if len(text) > MAX_LINE_BYTES:
-        raise InvalidInput("line", f"has more than {MAX_LINE_BYTES} bytes; one memory is one line")
+        raise InvalidInput("format", f"the line has more than {MAX_LINE_BYTES} bytes; one memory is one line")
     try:
         told = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
-        raise InvalidInput("line", "is no JSON; write one object a line, in UTF-8") from exc
+        raise InvalidInput("format", "the line is no JSON; write one object a line, in UTF-8") from exc
     if not isinstance(told, dict):
-        raise InvalidInput("line", "is no JSON object; write the fields of one memory")
+        raise InvalidInput("format", "the line is no JSON object; write the fields of one memory")
     if "kind" not in told:
-        return Line(kind="memory", fields=told)
+        return Line(kind="memory", fields=told, exported=False)
     kind, record = told["kind"], told.get("record")
     if not isinstance(record, dict):
         raise InvalidInput("record", "is no JSON object")
