@@ -8,7 +8,7 @@ import pytest
 from stores.chat_protocol import ChatStore
 from stores.errors import NotFound
 from stores.records import MessageId
-from tests.contracts.builders import ANNA, BEN, NOW
+from tests.contracts.builders import ANNA, NOW
 from tests.contracts.chat_bench import build_message, build_session
 
 
@@ -41,10 +41,11 @@ async def test_many_at_once_get_a_number_each_and_lose_no_message(chats: ChatSto
     assert {(one.id, one.seq) for one in kept} == set(given)
 
 
-async def test_another_owners_session_takes_no_message(chats: ChatStore) -> None:
+async def test_a_deleted_session_takes_no_message(chats: ChatStore) -> None:
     asked = build_message(1)
     session = build_session(asked.session_id)
     await chats.reserve(session, scope=ANNA, count=2, now=NOW)
+    await chats.delete_session(session.id, scope=ANNA)
     with pytest.raises(NotFound):
-        await chats.reserve(session, scope=BEN, count=2, now=NOW, first=asked)
+        await chats.reserve(session, scope=ANNA, count=2, now=NOW, first=asked)
     assert await chats.recent(session.id, scope=ANNA, limit=10) == []
