@@ -66,13 +66,31 @@ class SharedCache:
             return [None] * len(names)
         return [self._opened(seal, name, envelope) for name, envelope in zip(names, found, strict=True)]
 
-    async def put_many(self, values: Sequence[tuple[bytes, bytes]], *, ttl_s: float) -> None:
-        """Keep values by their names, if that can be done now. One round trip."""
+    async def first(self, name: bytes, value: bytes, *, ttl_s: float) -> bytes | None:
+        """Return what is kept under the name, or keep `value`; None where that cannot be done. One round trip.
+
+        What is there and was not sealed by us is replaced.
+        """
+        seal = self._seal
+        if seal is None:
+            return None
+        envelope = seal.close(name, value)
+        stored = await self._asked(lambda: self._store.put_missing(name.hex(), envelope, ttl_s=ttl_s))
+        if stored is None:
+            return None
+        opened = seal.open(name, stored)
+        if opened is not None:
+            return opened
+        self._invalid += 1
+        return value if await self.put_many([(name, value)], ttl_s=ttl_s) else None
+
+    async def put_many(self, values: Sequence[tuple[bytes, bytes]], *, ttl_s: float) -> bool:
+        """Keep values by their names, and return whether that could be done. One round trip."""
         seal = self._seal
         if seal is None or not values:
-            return
+            return False
         entries = [(name.hex(), seal.close(name, value)) for name, value in values]
-        await self._asked(lambda: self._store.put_many(entries, ttl_s=ttl_s))
+        return await self._asked(lambda: self._kept(entries, ttl_s)) is not None
 
     def statistics(self) -> SharedStatistics:
         return SharedStatistics(
@@ -90,6 +108,10 @@ class SharedCache:
     async def aclose(self) -> None:
         self._seal = None
         await self._store.aclose()
+
+    async def _kept(self, entries: Sequence[tuple[str, bytes]], ttl_s: float) -> bool:
+        await self._store.put_many(entries, ttl_s=ttl_s)
+        return True
 
     async def _asked(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """Return what the store answers, or None when it did not, or was not asked."""

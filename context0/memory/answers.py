@@ -4,20 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from context0.cache.frozen import frozen
 from context0.cache.keys import Field
-from context0.memory.parts import EngineParts
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint
-from context0.memory.result_cache import Indexes, Kind, ResultCache, ResultLimits
 from context0.memory.results import SearchResult
 from context0.memory.rules.dates import DateRange, find_query_range
 from stores.records import Memory, MemoryId, Page
-
-_SETTLING_S: Final = 10.0
-"""A hosted index may show what it was given only so much later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,34 +66,3 @@ def shareable_memory(memory: Memory) -> Memory:
 @lru_cache(maxsize=2_048)
 def _range(text: str, reference: datetime) -> DateRange | None:
     return find_query_range(text, reference=reference)
-
-
-def build_result_caches(indexes: Indexes, parts: EngineParts) -> tuple[ResultCache[Answer], ResultCache[Page[Memory]]]:
-    """Return the caches of searches and of lists; one whose size is 0, or that nothing could be kept in, is off."""
-    limits = parts.limits
-    searches = ResultCache(
-        indexes,
-        parts.documents,
-        Kind(memories_of=memories_of_search, shareable=shareable, keeps=lambda answer: not answer.result.degraded),
-        ResultLimits(
-            max_bytes=limits.search_cache_bytes,
-            ttl_s=limits.search_cache_ttl_s,
-            staleness_s=limits.owner_index_staleness_s,
-            settling_s=0.0 if parts.vectors.derived else _SETTLING_S,
-        ),
-        clock=parts.clock,
-    )
-    lists = ResultCache(
-        indexes,
-        parts.documents,
-        Kind(memories_of=lambda page: page.items, shareable=shareable_page),
-        ResultLimits(
-            max_bytes=limits.list_cache_bytes,
-            ttl_s=limits.list_cache_ttl_s,
-            staleness_s=limits.owner_index_staleness_s,
-        ),
-        clock=parts.clock,
-    )
-    parts.recorder.watch_cache("searches", lambda: searches.cache.statistics().reading())
-    parts.recorder.watch_cache("lists", lambda: lists.cache.statistics().reading())
-    return searches, lists

@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 from context0.clock import Clock, to_ms
 from context0.errors import EngineClosed
 from context0.memory.analysis import QuestionReader
-from context0.memory.answers import build_result_caches
+from context0.memory.answer_caches import build_answer_caches
 from context0.memory.background import Opening, end
 from context0.memory.changes import (
     Change,
@@ -28,7 +28,6 @@ from context0.memory.inputs import check_ids, check_scope
 from context0.memory.learning import Learner
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
-from context0.memory.result_cache import Indexes
 from context0.memory.search import Searcher
 from context0.memory.signals import SIGNALS
 from context0.memory.strategies.protocol import SearchStores
@@ -91,9 +90,7 @@ class EngineCore:
             reader=QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s),
         )
         parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
-        self._searches, self._lists = build_result_caches(
-            Indexes(fresh=self._indexes.fresh, load=self._searcher.index), parts
-        )
+        self._answers = build_answer_caches(parts, self._indexes, self._searcher.index)
         self._facts = FactKeeper(parts.documents)
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None
@@ -136,8 +133,7 @@ class EngineCore:
                 stack.push_async_callback(parts.shared.aclose)
             await self._opening.aclose()
             await self._chats_opening.aclose()
-            await self._searches.aclose()
-            await self._lists.aclose()
+            await self._answers.aclose()
             if parts.announcer is not None:
                 await parts.announcer.aclose()
             if self._background is not None:
@@ -217,11 +213,10 @@ class EngineCore:
         return await off_the_loop(make, len(drafts))
 
     def _tell(self, scope: Scope, change: Change) -> None:
-        for kept in (self._searches, self._lists):
-            if isinstance(change, OwnerErased):
-                kept.forget(scope)
-            else:
-                kept.moved(scope)
+        if isinstance(change, OwnerErased):
+            self._answers.forget(scope)
+        else:
+            self._answers.moved(scope)
         for watcher in self._watchers:
             watcher(scope, change)
 

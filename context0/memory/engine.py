@@ -144,11 +144,11 @@ class MemoryEngine(BulkEngine):
         where = narrowed(None if filters is None else parse_filter(filters), types)
         context = CursorContext(kind="list", owner=scope.owner, query=fingerprint("", options))
         await self._ready()
-        if cursor is not None or not self._lists.on:
+        if cursor is not None or not self._answers.lists.on:
             return await self._page(scope, limit, cursor, where, context)
         fields, first = list_fields(options, limit), partial(self._page, scope, limit, None, where, context)
-        held = self._lists.at_hand(scope, fields)
-        return (await self._lists.get(scope, fields, first))[0] if held is None else held
+        held = self._answers.lists.at_hand(scope, fields)
+        return (await self._answers.lists.get(scope, fields, first))[0] if held is None else held
 
     async def _page(
         self, scope: Scope, limit: int, cursor: str | None, where: Filter | None, context: CursorContext
@@ -181,9 +181,9 @@ class MemoryEngine(BulkEngine):
         request = to_search_request(query, user_id, limit, options, now=now, deadline_ms=limits.search_deadline_ms)
         told = fingerprint(query, options)
         context = CursorContext(kind="search", owner=request.scope.owner, query=told)
-        keepable = self._searches.on and not (request.explain or request.why_not or limits.learn_from_feedback)
+        keepable = self._answers.searches.on and not (request.explain or request.why_not or limits.learn_from_feedback)
         fields = partial(search_fields, options=options, told=told, by_day=self._parts.analyser is not None)
-        held = self._searches.at_hand(request.scope, fields(request)) if keepable and cursor is None else None
+        held = self._answers.searches.at_hand(request.scope, fields(request)) if keepable and cursor is None else None
         if held is not None:
             answer, was_held = held, True
         else:
@@ -196,7 +196,7 @@ class MemoryEngine(BulkEngine):
                         await self._guard.check()
                     search = partial(self._searched, request)
                     if keepable:
-                        answer, was_held = await self._searches.get(request.scope, fields(request), search)
+                        answer, was_held = await self._answers.searches.get(request.scope, fields(request), search)
                     else:
                         answer, was_held = await search(), False
             except TimeoutError as exc:

@@ -1,9 +1,10 @@
 """Answers that are given again while nothing has changed that they are made of: searches, and first pages of lists."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -14,6 +15,7 @@ from context0.cache.bounded import BoundedCache
 from context0.cache.generations import Generations
 from context0.cache.keys import Field, digest
 from context0.cache.loading import LoadingCache
+from context0.cache.owner_tokens import OwnerTokens
 from context0.cache.single_flight import SingleFlight
 from context0.cache.sizes import deep_bytes
 from context0.clock import Clock, to_ms
@@ -50,10 +52,24 @@ class Kind(Generic[A]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Indexes:
-    """fresh: the owner's index if that costs nothing; load: in any case; None for an owner who has none."""
+    """fresh: the owner's index if that costs nothing; load: in any case; None for an owner who has none.
+
+    is_held: whether the owner's memories have been read already.
+    """
 
     fresh: Callable[[Scope], OwnerIndex | None]
     load: Callable[[Scope], Awaitable[OwnerIndex | None]]
+    is_held: Callable[[Scope], bool]
+
+
+class Shared(Protocol[A]):
+    """Answers of other processes."""
+
+    tokens: OwnerTokens
+
+    async def find(self, scope: Scope, fields: Sequence[Field]) -> A | None: ...
+
+    async def put(self, scope: Scope, token: bytes, fields: Sequence[Field], answer: A, *, until_ms: float) -> None: ...
 
 
 class Kept(Generic[A]):
@@ -78,12 +94,20 @@ class ResultCache(Generic[A]):
     """
 
     def __init__(
-        self, indexes: Indexes, documents: DocumentStore, kind: Kind[A], limits: ResultLimits, *, clock: Clock
+        self,
+        indexes: Indexes,
+        documents: DocumentStore,
+        kind: Kind[A],
+        limits: ResultLimits,
+        *,
+        clock: Clock,
+        shared: Shared[A] | None = None,
     ) -> None:
         self._indexes = indexes
         self._documents = documents
         self._kind = kind
         self._limits = limits
+        self._shared = shared if limits.max_bytes else None
         self._clock = clock
         self._timer = time.monotonic
         self._generations = Generations(max_owners=_OWNERS)
@@ -93,6 +117,7 @@ class ResultCache(Generic[A]):
         )
         self.cache: LoadingCache[bytes, Kept[A]] = LoadingCache(bounded, keeps=lambda kept: kind.keeps(kept.answer))
         self._checks: SingleFlight[bytes, bool] = SingleFlight()
+        self._finds: SingleFlight[bytes, A | None] = SingleFlight()
 
     @property
     def on(self) -> bool:
@@ -112,6 +137,10 @@ class ResultCache(Generic[A]):
 
         fields: all that shapes the answer beside the owner's memories.
         """
+        found = await self._of_others(scope, fields)
+        if found is not None:
+            return found, True
+        token = None if self._shared is None else await self._shared.tokens.current(scope.owner)
         state = self._state(scope, await self._indexes.load(scope)) if self.on else None
         if state is None:
             return await load(), False
@@ -123,6 +152,8 @@ class ResultCache(Generic[A]):
         async def fetch() -> Kept[A]:
             started = self._timer()
             answer = self._kind.shareable(await load())
+            if self._shared is not None and token is not None and self._kind.keeps(answer):
+                await self._shared.put(scope, token, fields, answer, until_ms=self._until_ms(scope))
             return Kept(answer, scope.owner, self._kind.memories_of(answer), started)
 
         return (await self.cache.load(key, fetch)).answer, False
@@ -131,6 +162,8 @@ class ResultCache(Generic[A]):
         """Take note of a change: no answer of before is given again."""
         self._generations.move(scope.owner)
         self._snapshots.pop(scope.owner, None)
+        if self._shared is not None:
+            self._shared.tokens.moved(scope.owner)
 
     def forget(self, scope: Scope) -> None:
         """Drop the owner's answers from memory, as for an erasure; looks at all that is held."""
@@ -140,6 +173,9 @@ class ResultCache(Generic[A]):
     async def aclose(self) -> None:
         await self.cache.aclose()
         await self._checks.aclose()
+        await self._finds.aclose()
+        if self._shared is not None:
+            await self._shared.tokens.aclose()
 
     def _state(self, scope: Scope, index: OwnerIndex | None) -> tuple[int, int] | None:
         """Return the generation of the owner's memories, and how many have reached their end; None: keep nothing."""
@@ -149,12 +185,32 @@ class ResultCache(Generic[A]):
         seen, since = self._snapshots.get(scope.owner, (None, now))
         if seen is None or seen() is not snapshot:
             self._generations.move(scope.owner)
+            if seen is not None and self._shared is not None:  # others may have kept what was found without it
+                self._shared.tokens.moved(scope.owner)
             self._snapshots[scope.owner] = ref(snapshot), now
             since = now
         if now - since < self._limits.settling_s:
             return None
         ends = snapshot.once("ends and expiries", lambda: _ends(snapshot))
         return self._generations.of(scope.owner), int(np.searchsorted(ends, to_ms(self._clock.now()), side="right"))
+
+    async def _of_others(self, scope: Scope, fields: Sequence[Field]) -> A | None:
+        """Return what another process has found, if this one would have to read the owner's memories for it."""
+        shared = self._shared
+        if shared is None or self._indexes.is_held(scope):
+            return None
+        found = await self._finds.run(digest(scope.owner, *fields), lambda: shared.find(scope, fields))
+        return None if found is None else self._kind.shareable(found)
+
+    def _until_ms(self, scope: Scope) -> float:
+        """Return when the owner's answers change by themselves next."""
+        seen, _ = self._snapshots.get(scope.owner, (None, 0.0))
+        snapshot = None if seen is None else seen()
+        if snapshot is None:
+            return 0.0
+        ends = snapshot.once("ends and expiries", lambda: _ends(snapshot))
+        place = int(np.searchsorted(ends, to_ms(self._clock.now()), side="right"))
+        return float(ends[place]) if place < len(ends) else math.inf
 
     def _is_new(self, held: Kept[A]) -> bool:
         return self._timer() - held.checked_at <= self._limits.staleness_s or not held.versions

@@ -30,7 +30,7 @@ async def asked(owners: int, writes_every: int) -> list[dict[str, Any]]:
         async with MemoryEngine(parts=replace(parts, embedder=cached)) as engine:
             for owner in range(owners):
                 await engine.add_many(memories(draw, 500), user_id=f"owner {owner}", wait=True)
-            searches = engine._searches.cache.cache  # noqa: SLF001 - five minutes are not waited for
+            searches = engine._answers.searches.cache.cache  # noqa: SLF001 - five minutes are not waited for
             told: list[dict[str, Any]] = []
             for day in ("first 10,000", "next 10,000"):
                 before, vectors = searches.statistics(), cached.statistics()

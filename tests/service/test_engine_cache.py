@@ -35,7 +35,7 @@ class Caching:
 
     @property
     def hits(self) -> int:
-        return self.engine._searches.cache.statistics().hits
+        return self.engine._answers.searches.cache.statistics().hits
 
 
 @pytest.fixture(params=["reference", "sqlite"])
@@ -132,7 +132,7 @@ async def test_erasing_leaves_no_answer_in_memory(caching: Caching) -> None:
     await caching.asked()
     await caching.engine.list(user_id="anna")
     await caching.engine.delete_all(user_id="anna")
-    caches = (caching.engine._searches.cache, caching.engine._lists.cache)
+    caches = (caching.engine._answers.searches.cache, caching.engine._answers.lists.cache)
     assert [cache.statistics().entries for cache in caches] == [0, 0]
 
 
@@ -245,7 +245,7 @@ async def test_switched_off_every_search_is_run(bench: EngineBench) -> None:
     await caching.engine.add("anna likes tea", user_id="anna")
     assert [(await caching.asked())[1] for _ in range(3)] == [False] * 3
     await caching.engine.list(user_id="anna")
-    assert caching.engine._lists.cache.statistics().entries == 0
+    assert caching.engine._answers.lists.cache.statistics().entries == 0
 
 
 class TwoProcesses:
