@@ -323,17 +323,18 @@ async def test_a_contradiction_that_cannot_be_noted_does_not_hide_the_memory(cha
 
 async def test_everything_down_is_an_answer_that_says_so(chats: ChatBench) -> None:
     chat, conversations, documents = await open_behind_faults(chats)
+    session = chat.session_id
     conversations.down()
     documents.down()
-    reply = await chat.say(ASKING)
-    assert dict(reply.degraded) == {"profile": "store_unavailable"}, "the session may ask for more care"
+    reply = await chat.say(ASKING, session_id="another")
+    assert dict(reply.degraded) == {"profile": "store_unavailable"}, "that session may ask for more care"
     assert (reply.message_id, reply.memories_used, reply.memories_written) == (None, (), ())
-    reply = await chat.say(ASKING, mode="normal")
+    reply = await chat.say(ASKING, session_id=session)
     assert {"session", "memory_retrieval"} <= set(reply.degraded)
     assert (reply.message_id, reply.memories_used, reply.memories_written) == (None, (), ())
     conversations.repair()
     documents.repair()
-    assert (await chat.say(ASKING)).degraded == {}
+    assert (await chat.say(ASKING, session_id=session)).degraded == {}
 
 
 async def test_what_one_turn_meets_does_not_stay_for_the_next(chats: ChatBench) -> None:

@@ -102,10 +102,11 @@ async def test_a_turn_without_a_session_has_no_place(chat: Chat) -> None:
         await transcript_of(chat).begin(build_turn("hello", session_id=None))
 
 
-async def test_another_owner_s_session_and_a_deleted_one_are_unknown(chat: Chat) -> None:
+async def test_a_deleted_session_is_unknown_and_another_owner_s_of_that_name_is_another_one(chat: Chat) -> None:
     await begun(chat)
-    with pytest.raises(NotFound):
-        await begun(chat, scope=Scope(owner="ben"))
+    await begun(chat)
+    hers = await begun(chat, scope=Scope(owner="ben"))
+    assert hers.session.next_seq == 3
     await chat.service.delete_session("s1", user_id="anna")
     with pytest.raises(NotFound):
         await begun(chat)
