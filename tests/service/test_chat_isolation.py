@@ -45,20 +45,24 @@ async def everything_of_anna(chat: Chat, session: str) -> list[Any]:
 
 
 async def probe_send(chat: Chat, session: str, stranger: str) -> None:
-    for mode in (None, "normal", "redact", "read_only"):
-        with pytest.raises(NotFound):
-            await chat.service.send("Where do I live?", user_id=stranger, session_id=session, mode=mode)
-    own = await chat.service.send(f"What is {CANARY}, and where do I live?", user_id=stranger)
-    assert (own.memories_used, own.session_id != session) == ((), True)
-    assert "Munich" not in said_in(chat.prompts[-1])
+    """Session ids are an owner's own: under the same one a stranger has a talk of their own, or none."""
+    with pytest.raises(NotFound):
+        await chat.service.send("Where do I live?", user_id=stranger, session_id=session, mode="read_only")
+    for mode in (None, "normal", "redact"):
+        own = await chat.service.send("Where do I live?", user_id=stranger, session_id=session, mode=mode)
+        assert (own.memories_used, "Munich" in said_in(chat.prompts[-1])) == ((), False)
+    await chat.settled()
+    messages = await chat.heard(user_id=stranger, session_id=session)
+    assert [one.content for one in messages] == ["Where do I live?", "You said: Where do I live?"] * 3
 
 
 async def probe_stream(chat: Chat, session: str, stranger: str) -> None:
-    for mode in (None, "normal", "read_only"):
+    unread = await chat.events("Where do I live?", user_id=stranger, session_id=session, mode="read_only")
+    assert [getattr(event, "code", event.type) for event in unread] == ["not_found"]
+    for mode in ("off_record", "normal"):
         events = await chat.events("Where do I live?", user_id=stranger, session_id=session, mode=mode)
-        assert [getattr(event, "code", event.type) for event in events] == ["not_found"]
-    off = await chat.events("Where do I live?", user_id=stranger, session_id=session, mode="off_record")
-    assert "Munich" not in said_in(chat.prompts[-1]) + str(off)
+        assert "Munich" not in said_in(chat.prompts[-1]) + str(events)
+        assert CANARY not in str(events), "not even its title"
 
 
 async def probe_sessions(chat: Chat, session: str, stranger: str) -> None:
@@ -153,6 +157,35 @@ async def test_another_user_sees_and_changes_nothing(chats: ChatBench, method: s
     if method in _CHANGES:
         before, after = before[2:], after[2:]
     assert after == before
+
+
+async def test_two_users_talk_in_a_session_of_the_same_name_and_see_their_own(chats: ChatBench) -> None:
+    """Also a process that has nothing of either in its caches; what one deletes stays with the other."""
+    first = chats.chat()
+    users = {"anna": "I live in Munich", "ben": "I live in Oslo"}
+    for user, text in users.items():
+        await first.say(text, user_id=user, session_id="s1")
+        await first.service.set_mode("redact" if user == "ben" else None, user_id=user, session_id="s1")
+    await first.service.rename("s1", user_id="ben", title="Ben's")
+    for chat in (first, chats.chat()):
+        for user, other in (("anna", "Oslo"), ("ben", "Munich")):
+            await chat.say("Where do I live?", user_id=user, session_id="s1")
+            assert other not in said_in(chat.prompts[-1])
+            assert users[user] in said_in(chat.prompts[-1])
+            assert other not in str(await chat.service.messages("s1", user_id=user))
+            (listed,) = (await chat.service.sessions(user_id=user)).items
+            assert (listed.id, listed.title) == ("s1", "Ben's" if user == "ben" else users["anna"])
+            mode = await chat.service.mode(user_id=user, session_id="s1")
+            assert mode == ("redact" if user == "ben" else "normal")
+    await first.service.delete_session("s1", user_id="ben")
+    assert users["anna"] in str(await first.service.messages("s1", user_id="anna"))
+    with pytest.raises(NotFound):
+        await first.service.messages("s1", user_id="ben")
+    with pytest.raises(NotFound):
+        await first.service.send("And now?", user_id="ben", session_id="s1")
+    reply = await first.service.send("And now?", user_id="anna", session_id="s1")
+    assert users["anna"] in said_in(first.prompts[-1])
+    assert reply.session_id == "s1"
 
 
 async def test_a_chat_of_another_user_finds_nothing_of_the_first_one_in_any_cache(chats: ChatBench) -> None:
