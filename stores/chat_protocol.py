@@ -2,6 +2,8 @@
 
 Like all stores (see `stores.protocols`): a call sees only its `scope`; another owner's id behaves like an unknown one;
 a failure raises `Unavailable` and is never an empty result; `open` may be called again, `aclose` twice.
+
+Session ids are an owner's own: two owners may each have a session "s1", and nothing tells either of the other's.
 """
 
 from collections.abc import Sequence
@@ -46,15 +48,16 @@ class ChatStore(Protocol):
         this returns; where it cannot be written the numbers may be lost.
         One round trip, two for the same new session at the same moment; with a message as many more as `put_messages`
         takes, unless the store writes both at once.
-        Raises NotFound for a session of another owner, and for one that was deleted.
+        Raises NotFound for a session that the owner has deleted: its id stays taken until the owner is erased.
         """
 
     async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
         """Write messages (1..1,000) of one or several owners, each in the place of its (owner, session, seq).
 
-        Safe to repeat; the last write of a place counts. A message whose session is unknown, gone, or another owner's
-        is left out: late writes do not bring back what was deleted. A store behind a journal may find that out when it
-        flushes. Durable when it returns. At most two round trips, one more for messages that are left out.
+        Safe to repeat; the last write of a place counts. A message whose session its owner does not
+        have, or not any more, is left out: late writes do not bring back what was deleted. A store behind a journal
+        may find that out when it flushes. Durable when it returns. At most two round trips, one more for messages that
+        are left out.
         Raises Full when there is no space: then nothing was taken.
         """
 
@@ -93,7 +96,8 @@ class ChatStore(Protocol):
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:
         """Erase a session with its messages; return whether it was there. What is written to it later is left out.
 
-        What stays until the owner is erased is a tombstone (id, owner, no text). At most two round trips.
+        What stays until the owner is erased is a tombstone (id, owner, no text): a session of the same id cannot begin
+        anew, as late writes of the old one would go into it. At most two round trips.
         """
 
     async def get_profile(self, scope: Scope) -> Metadata:

@@ -39,7 +39,7 @@ class Transcript:
         """Take the numbers of the question and its answer, and keep the question. Two writes, or one.
 
         A session that does not exist is made, with the beginning of the message as its title.
-        Raises NotFound (another owner's session, or a deleted one), Erased, TimeoutError, StoreError.
+        Raises NotFound (a session that was deleted), Erased, TimeoutError, StoreError.
         """
         session_id = turn.session_id
         if session_id is None:

@@ -256,7 +256,7 @@ async def _mode_of(chats: ChatStore, scope: Scope, session_id: SessionId | None)
     else:
         try:
             told = (await chats.get_session(session_id, scope=scope)).metadata.get(MODE_KEY)
-        except NotFound:  # new, or another owner's: whoever takes its numbers finds out
+        except NotFound:  # new, or deleted: whoever takes its numbers finds out
             return None
     return None if told is None else check_mode(str(told))
 

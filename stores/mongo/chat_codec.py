@@ -5,15 +5,23 @@ from datetime import datetime
 from typing import Any, Final
 
 from stores.mongo.codec import Row, escape, moment, unescape
-from stores.records import Decision, Message, Session
+from stores.records import Decision, Message, Session, SessionId
 
 TEXTS_OF_SESSION: Final = ("created_at", "updated_at", "title", "last_seq", "summary", "summary_seq", "metadata")
 """What a tombstone lacks."""
 
 
+def session_key(session_id: SessionId, owner: str) -> str:
+    """Return the `_id` of a session: another one for every (owner, id), whatever they hold; an owner's sort as the ids.
+
+    The length tells where the owner ends.
+    """
+    return f"{len(owner)}:{owner}:{session_id}"
+
+
 def message_key(message: Message, owner: str) -> str:
-    """Return the `_id` of a message's place: another one for every (owner, session, seq), whatever they hold."""
-    return f"{len(message.session_id)}:{message.session_id}:{message.seq}:{owner}"
+    """Return the `_id` of a message's place: another one for every (owner, session, seq)."""
+    return f"{session_key(message.session_id, owner)}:{message.seq}"
 
 
 def encode_message(message: Message) -> Row:
@@ -46,6 +54,7 @@ def decode_message(row: Mapping[str, Any]) -> Message:
 def reservation(session: Session, count: int, now: datetime) -> Row:
     """Return the update that takes `count` numbers; on a new document it also sets what `session` says."""
     new = {
+        "session_id": session.id,
         "created_at": session.created_at,
         "title": session.title,
         "summary": session.summary,
@@ -57,7 +66,7 @@ def reservation(session: Session, count: int, now: datetime) -> Row:
 
 def decode_session(row: Mapping[str, Any]) -> Session:
     return Session(
-        id=row["_id"],
+        id=row["session_id"],
         created_at=moment(row["created_at"]),
         updated_at=moment(row["updated_at"]),
         title=row["title"],

@@ -6,6 +6,7 @@ The owner's clause is written last and on the server's side: nothing that a call
 from collections.abc import Collection
 from typing import Final
 
+from stores.mongo.chat_codec import session_key
 from stores.mongo.client import CollectionName, Row
 from stores.mongo.codec import from_ms
 from stores.mongo.queries import Query
@@ -17,25 +18,26 @@ WHOLE: Final[Row] = {"source_user_id": 0}
 
 def one_session(session_id: SessionId, owner: str) -> Query:
     return Query(
-        filter={"_id": session_id, **LIVE, "source_user_id": owner},
+        filter={"_id": session_key(session_id, owner), **LIVE, "source_user_id": owner},
         projection=WHOLE,
         limit=1,
         collection="chat_sessions",
     )
 
 
-def living(session_ids: Collection[SessionId]) -> Query:
-    """The sessions among these that can be written to, and whose they are: of any owner, for one batch of messages."""
+def living(session_keys: Collection[str]) -> Query:
+    """The sessions among these that can be written to, of any owner, for one batch of messages: a key tells whose."""
     return Query(
-        filter={"_id": {"$in": sorted(session_ids)}, **LIVE},
-        projection={"source_user_id": 1},
+        filter={"_id": {"$in": sorted(session_keys)}, **LIVE},
+        projection={"_id": 1},
         collection="chat_sessions",
     )
 
 
 def latest_sessions(owner: str, limit: int, after: Keyset | None) -> Query:
+    place = None if after is None else after._replace(id=session_key(SessionId(after.id), owner))
     return Query(
-        filter=_page("updated_at", LIVE, owner, after),
+        filter=_page("updated_at", LIVE, owner, place),
         projection=WHOLE,
         sort=(("updated_at", -1), ("_id", -1)),
         limit=limit,
@@ -84,7 +86,10 @@ def newest_decisions(owner: str, limit: int, after: Keyset | None, state: Decisi
 
 
 def _page(moment: str, fields: Row, owner: str, after: Keyset | None) -> Row:
-    """Return the filter of what comes after the keyset: a bound that an index can seek to, then the exact place."""
+    """Return the filter of what comes after the keyset: a bound that an index can seek to, then the exact place.
+
+    after: its id is an `_id`.
+    """
     if after is None:
         return {**fields, "source_user_id": owner}
     at = from_ms(after.created_ms)

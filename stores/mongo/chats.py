@@ -5,7 +5,7 @@ session first and removes the messages then; whoever writes messages looks at th
 what has none. So in every order one of the two sees the other.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -24,6 +24,7 @@ from stores.mongo.chat_codec import (
     encode_message,
     message_key,
     reservation,
+    session_key,
 )
 from stores.mongo.chat_queries import LIVE, OWNED, WHOLE
 from stores.mongo.client import CollectionName, MongoDatabase, Row
@@ -71,11 +72,11 @@ class MongoChats:
     async def reserve(
         self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
     ) -> Session:
-        same = {"_id": session.id, **LIVE, "source_user_id": scope.owner}
+        same = {"_id": session_key(session.id, scope.owner), **LIVE, "source_user_id": scope.owner}
         change = reservation(session, count, now)
         try:
             row = await self._changed("chat_sessions", same, change, upsert=True)
-        except Conflict:  # somebody else's, deleted, or made by another call just now
+        except Conflict:  # deleted, or made by another call just now
             row = await self._changed("chat_sessions", same, {"$inc": change["$inc"], "$set": change["$set"]})
         if row is None:
             raise NotFound(session.id, kind="session")
@@ -92,8 +93,9 @@ class MongoChats:
             for (key, (owner, _)), row in zip(latest.items(), encoded, strict=True)
         ]
         await self._upsert("chat_messages", writes)
-        alive = await self._living({message.session_id for _, message in latest.values()})
-        lost = [key for key, (owner, message) in latest.items() if (owner, message.session_id) not in alive]
+        rooms = {key: session_key(message.session_id, owner) for key, (owner, message) in latest.items()}
+        alive = {row["_id"] for row in await find(chat_queries.living(set(rooms.values())), self._database)}
+        lost = [key for key, room in rooms.items() if room not in alive]
         if lost:
             with self._database.calls():
                 await self._database.collection("chat_messages").delete_many({"_id": {"$in": lost}})
@@ -125,7 +127,7 @@ class MongoChats:
     ) -> Session:
         plain = {} if title is None else {"title": title}
         plain |= {f"metadata.{key}": value for key, value in escape(metadata or {}).items()}
-        same = {"_id": session_id, **LIVE, "source_user_id": scope.owner}
+        same = {"_id": session_key(session_id, scope.owner), **LIVE, "source_user_id": scope.owner}
         if summary is not None:
             newer = {**same, "summary_seq": {"$lte": summary[1]}}
             change = {"$set": {**plain, "summary": summary[0], "summary_seq": summary[1]}}
@@ -140,7 +142,7 @@ class MongoChats:
         return decode_session(row)
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:
-        same = {"_id": session_id, **LIVE, "source_user_id": scope.owner}
+        same = {"_id": session_key(session_id, scope.owner), **LIVE, "source_user_id": scope.owner}
         buried = {"$set": {"deleted": True}, "$unset": dict.fromkeys(TEXTS_OF_SESSION, "")}
         with self._database.calls():
             found = await self._database.collection("chat_sessions").update_one(same, buried)
@@ -228,7 +230,3 @@ class MongoChats:
                     writes = [writes[error["index"]] for error in details["writeErrors"]]
                 else:
                     return
-
-    async def _living(self, session_ids: Collection[SessionId]) -> set[tuple[str, SessionId]]:
-        rows = await find(chat_queries.living(session_ids), self._database)
-        return {(row["source_user_id"], row["_id"]) for row in rows}

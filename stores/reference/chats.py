@@ -27,7 +27,6 @@ _ItemT = TypeVar("_ItemT")
 class _Room:
     """One session with its messages by number; `session` is None once it was deleted."""
 
-    owner: str
     session: Session | None
     messages: dict[int, Message] = field(default_factory=dict)
 
@@ -39,7 +38,7 @@ class ReferenceChats:
     local = True
 
     def __init__(self) -> None:
-        self._rooms: dict[SessionId, _Room] = {}
+        self._rooms: dict[tuple[str, SessionId], _Room] = {}
         self._profiles: dict[str, Metadata] = {}
         self._decisions: dict[DecisionId, tuple[str, Decision]] = {}
 
@@ -52,9 +51,9 @@ class ReferenceChats:
     async def reserve(
         self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
     ) -> Session:
-        new = _Room(owner=scope.owner, session=replace(session, next_seq=1, updated_at=now))
-        room = self._rooms.setdefault(session.id, new)
-        if room.owner != scope.owner or room.session is None:
+        new = _Room(session=replace(session, next_seq=1, updated_at=now))
+        room = self._rooms.setdefault((scope.owner, session.id), new)
+        if room.session is None:
             raise NotFound(session.id, kind="session")
         room.session = replace(room.session, next_seq=room.session.next_seq + count, updated_at=now)
         if first is not None:
@@ -84,7 +83,7 @@ class ReferenceChats:
         return room.session
 
     async def list_sessions(self, *, scope: Scope, limit: int, after: Keyset | None = None) -> list[Session]:
-        sessions = (room.session for room in self._rooms.values() if room.owner == scope.owner)
+        sessions = (room.session for room in self._rooms_of(scope))
         keyed = ((Keyset(_to_ms(session.updated_at), session.id), session) for session in sessions if session)
         return _page(keyed, limit, after)
 
@@ -104,14 +103,14 @@ class ReferenceChats:
             session = replace(session, summary=summary[0], summary_seq=summary[1])
         if metadata is not None:
             session = replace(session, metadata={**session.metadata, **metadata})
-        self._rooms[session_id].session = session
+        self._rooms[scope.owner, session_id].session = session
         return session
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:
         room = self._live(session_id, scope)
         if room is None:
             return False
-        self._rooms[session_id] = _Room(owner=scope.owner, session=None)
+        self._rooms[scope.owner, session_id] = _Room(session=None)
         return True
 
     async def get_profile(self, scope: Scope) -> Metadata:
@@ -143,13 +142,13 @@ class ReferenceChats:
 
     async def erase(self, scope: Scope) -> dict[str, int]:
         removed = await self.count(scope)
-        self._rooms = {key: room for key, room in self._rooms.items() if room.owner != scope.owner}
+        self._rooms = {key: room for key, room in self._rooms.items() if key[0] != scope.owner}
         self._decisions = {key: pair for key, pair in self._decisions.items() if pair[0] != scope.owner}
         self._profiles.pop(scope.owner, None)
         return removed
 
     async def count(self, scope: Scope) -> dict[str, int]:
-        rooms = [room for room in self._rooms.values() if room.owner == scope.owner]
+        rooms = self._rooms_of(scope)
         return {
             "sessions": len(rooms),
             "messages": sum(len(room.messages) for room in rooms),
@@ -164,8 +163,11 @@ class ReferenceChats:
         }
 
     def _live(self, session_id: SessionId, scope: Scope) -> _Room | None:
-        room = self._rooms.get(session_id)
-        return room if room is not None and room.owner == scope.owner and room.session is not None else None
+        room = self._rooms.get((scope.owner, session_id))
+        return room if room is not None and room.session is not None else None
+
+    def _rooms_of(self, scope: Scope) -> list[_Room]:
+        return [room for (owner, _), room in self._rooms.items() if owner == scope.owner]
 
 
 def _to_ms(moment: datetime) -> int:

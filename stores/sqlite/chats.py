@@ -38,7 +38,7 @@ from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.rows import query
 
 _OWNED: Final = {"sessions": "chat_sessions", "profiles": "chat_profiles", "decisions": "chat_decisions"}
-_NUMBER: Final = "SELECT session_no FROM chat_sessions WHERE id = ? AND +owner = ? AND deleted = 0"
+_NUMBER: Final = "SELECT session_no FROM chat_sessions WHERE owner = ? AND id = ? AND deleted = 0"
 _MESSAGES_OF: Final = (
     "FROM chat_sessions AS s CROSS JOIN chat_messages AS m"
     " ON m.row BETWEEN s.session_no * 4294967296 AND s.session_no * 4294967296 + 4294967295 WHERE s.owner = ?"
@@ -152,10 +152,10 @@ def _reserve(
         values,
     )
     sql = (
-        "UPDATE chat_sessions SET next_seq = next_seq + ?, updated_ms = ? WHERE id = ? AND +owner = ? AND deleted = 0"
+        "UPDATE chat_sessions SET next_seq = next_seq + ?, updated_ms = ? WHERE owner = ? AND id = ? AND deleted = 0"
         f" RETURNING {SESSION}"
     )
-    reserved = _one_session(connection, sql, (count, now_ms, session.id, scope.owner), session.id)
+    reserved = _one_session(connection, sql, (count, now_ms, scope.owner, session.id), session.id)
     if first is not None:
         _put_messages([(scope, replace(first, seq=reserved.next_seq - count))], connection)
     return reserved
@@ -175,7 +175,7 @@ def _put_messages(messages: Sequence[tuple[Scope, Message]], connection: apsw.Co
 
 
 def _session_number(connection: apsw.Connection, session_id: SessionId, owner: str) -> int | None:
-    found: int | None = connection.execute(_NUMBER, (session_id, owner)).get
+    found: int | None = connection.execute(_NUMBER, (owner, session_id)).get
     return found
 
 
@@ -193,8 +193,8 @@ def _recent(
 
 
 def _get_session(session_id: SessionId, owner: str, connection: apsw.Connection) -> Session:
-    sql = f"SELECT {SESSION} FROM chat_sessions WHERE id = ? AND +owner = ? AND deleted = 0"
-    return _one_session(connection, sql, (session_id, owner), session_id)
+    sql = f"SELECT {SESSION} FROM chat_sessions WHERE owner = ? AND id = ? AND deleted = 0"
+    return _one_session(connection, sql, (owner, session_id), session_id)
 
 
 def _one_session(connection: apsw.Connection, sql: str, values: tuple[Any, ...], session_id: SessionId) -> Session:
@@ -229,8 +229,8 @@ def _update_session(
     if not changes:
         return before
     assignments = ", ".join(f"{column} = ?" for column in changes)
-    sql = f"UPDATE chat_sessions SET {assignments} WHERE id = ? RETURNING {SESSION}"
-    return _one_session(connection, sql, (*changes.values(), session_id), session_id)
+    sql = f"UPDATE chat_sessions SET {assignments} WHERE owner = ? AND id = ? RETURNING {SESSION}"
+    return _one_session(connection, sql, (*changes.values(), owner, session_id), session_id)
 
 
 def _delete_session(session_id: SessionId, owner: str, connection: apsw.Connection) -> bool:

@@ -176,7 +176,31 @@ CREATE INDEX memories_failed ON memories (id) WHERE index_state = 'failed';
 """
 """lost: how often index work was claimed and no outcome told."""
 
-MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+_VERSION_6: Final = """
+ALTER TABLE chat_sessions RENAME TO older_sessions;
+CREATE TABLE chat_sessions (
+    session_no   INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT NOT NULL,
+    owner        TEXT NOT NULL,
+    deleted      INTEGER NOT NULL DEFAULT 0,
+    created_ms   INTEGER NOT NULL,
+    updated_ms   INTEGER NOT NULL,
+    next_seq     INTEGER NOT NULL,
+    title        TEXT NOT NULL,
+    summary      TEXT NOT NULL,
+    summary_seq  INTEGER NOT NULL,
+    metadata     TEXT NOT NULL,
+    UNIQUE (owner, id)
+) STRICT;
+INSERT INTO chat_sessions SELECT * FROM older_sessions;
+DELETE FROM sqlite_sequence WHERE name = 'chat_sessions';
+UPDATE sqlite_sequence SET name = 'chat_sessions' WHERE name = 'older_sessions';
+DROP TABLE older_sessions;
+CREATE INDEX chat_sessions_latest ON chat_sessions (owner, deleted, updated_ms, id);
+"""
+"""Session ids are an owner's own. The greatest number that was ever given goes along, so that none is used twice."""
+
+MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 
 

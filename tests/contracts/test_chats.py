@@ -60,6 +60,7 @@ async def test_a_deleted_session_takes_no_numbers(chats: ChatStore) -> None:
     await chats.delete_session(S1, scope=ANNA)
     with pytest.raises(NotFound, match="session"):
         await begin(chats)
+    assert (await begin(chats, scope=BEN)).next_seq == 2, "another owner's of that id"
 
 
 # --- messages
@@ -125,13 +126,14 @@ async def test_the_last_of_one_call_counts(chats: ChatStore) -> None:
 
 
 async def test_one_call_writes_for_many_owners(chats: ChatStore) -> None:
-    for scope, name in ((ANNA, "a"), (BEN, "b")):
+    for scope, name in ((ANNA, "a"), (BEN, "a"), (BEN, "b")):
         await begin(chats, name, scope=scope)
     pairs = [(ANNA, build_message(seq, session="a")) for seq in range(1, 60)]
     pairs += [(BEN, build_message(seq, session="b")) for seq in range(1, 62)]
     await chats.put_messages(pairs)
     assert len(await heard(chats, "a")) == 59
     assert len(await heard(chats, "b", scope=BEN)) == 61
+    assert await heard(chats, "a", scope=BEN) == []
 
 
 async def test_the_same_message_written_by_many_at_once_is_there_once(chats: ChatStore) -> None:

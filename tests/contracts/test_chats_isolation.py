@@ -4,7 +4,8 @@ Each probe asks as a STRANGER, with the ids of ANNA, and asserts that they behav
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,9 +57,12 @@ async def everything_of_anna(store: ChatStore) -> list[Any]:
 
 
 async def probe_reserve(bench: ChatBench) -> None:
+    """It makes a session of the stranger's own, as an unknown id does; also where ANNA's was deleted."""
     for name in (S1, GONE):
-        with pytest.raises(NotFound):
-            await begin(bench.store, name, scope=STRANGER)
+        own = build_session(name, title="own")
+        made = await bench.store.reserve(own, scope=STRANGER, count=1, now=NOW)
+        assert made == replace(own, next_seq=2, updated_at=NOW)
+        assert await heard(bench.store, name, scope=STRANGER) == []
 
 
 async def probe_put_messages(bench: ChatBench) -> None:
@@ -154,6 +158,115 @@ async def test_another_owner_s_chats_behave_as_unknown(
 
 def numbers_of(messages: Sequence[Message]) -> list[int]:
     return [message.seq for message in messages]
+
+
+async def told_about(store: ChatStore, name: str) -> list[Any]:
+    """Return what a STRANGER is told when it does everything with a session id that it has not used before."""
+    wanted = SessionId(name)
+    return [
+        await told_by(store.get_session(wanted, scope=STRANGER), name),
+        await told_by(store.update_session(wanted, scope=STRANGER, title="x", metadata={"a": 1}), name),
+        await told_by(store.update_session(wanted, scope=STRANGER, summary=("x", 1)), name),
+        await told_by(store.delete_session(wanted, scope=STRANGER), name),
+        await told_by(say(store, build_message(1, session=name), scope=STRANGER), name),
+        await told_by(begin(store, name, scope=STRANGER), name),
+        await told_by(store.get_session(wanted, scope=STRANGER), name),
+        await told_by(store.list_sessions(scope=STRANGER, limit=1), name),
+        await told_by(store.delete_session(wanted, scope=STRANGER), name),
+        await told_by(begin(store, name, scope=STRANGER), name),
+    ]
+
+
+async def told_by(call: Awaitable[Any], name: str) -> str:
+    try:
+        told = repr(await call)
+    except StoreError as exc:
+        told = repr(exc)
+    return told.replace(name, "<id>")
+
+
+async def test_nothing_tells_whether_another_owner_has_a_session_of_an_id(chat_bench: ChatBench) -> None:
+    """B9: for one that is there, one that was deleted, and one that never was, a stranger is told the same."""
+    await hers(chat_bench)
+    told = [await told_about(chat_bench.store, name) for name in (S1, GONE, "never")]
+    assert told[0] == told[1] == told[2]
+
+
+async def test_two_owners_have_a_session_of_the_same_id_and_each_sees_its_own(
+    chats: ChatStore, chat_bench: ChatBench
+) -> None:
+    """In one write of both, in the same places; some of it in the journal, then none."""
+    scopes = (ANNA, STRANGER)
+    for scope in scopes:
+        own = build_session(title=scope.owner)
+        await chats.reserve(own, scope=scope, count=3, now=NOW, first=build_message(9, f"1 {scope.owner}"))
+    for seq in (2, 3):
+        await chats.put_messages([(scope, build_message(seq, f"{seq} {scope.owner}")) for scope in scopes])
+        for scope in scopes:
+            texts = [message.content for message in await heard(chats, scope=scope)]
+            assert texts == [f"{n} {scope.owner}" for n in range(1, seq + 1)]
+        await chat_bench.settle()
+    for scope in scopes:
+        summary = (f"summary of {scope.owner}", 3)
+        changed = await chats.update_session(S1, scope=scope, summary=summary, metadata={"of": scope.owner})
+        assert (changed.title, changed.next_seq, changed.metadata) == (scope.owner, 4, {"of": scope.owner})
+    for scope in scopes:
+        (listed,) = await chats.list_sessions(scope=scope, limit=9)
+        assert listed == await chats.get_session(S1, scope=scope)
+        assert (listed.id, listed.title, listed.summary) == (S1, scope.owner, f"summary of {scope.owner}")
+        assert (await chats.count(scope))["messages"] == 3
+
+
+@pytest.mark.parametrize("way", ["delete_session", "erase"])
+async def test_what_one_owner_removes_stays_with_the_other_that_has_the_same_id(
+    chats: ChatStore, chat_bench: ChatBench, way: str
+) -> None:
+    """D13: and what is written late by the one reaches neither."""
+    for scope in (ANNA, STRANGER):
+        await begin(chats, scope=scope)
+        await say(chats, build_message(1, scope.owner), scope=scope)
+        await chat_bench.settle()
+        await say(chats, build_message(2, scope.owner), scope=scope)
+    before = await conversation_of(chats, ANNA)
+    if way == "erase":
+        await chats.erase(STRANGER)
+    else:
+        assert await chats.delete_session(S1, scope=STRANGER) is True
+    await say(chats, build_message(1, "late"), build_message(3, "late"), scope=STRANGER)
+    for _ in range(2):
+        assert await conversation_of(chats, ANNA) == before
+        assert await heard(chats, scope=STRANGER) == []
+        await chat_bench.settle()
+    assert (await chats.count(STRANGER))["messages"] == 0
+    await say(chats, build_message(3, "goes on"))
+    await chat_bench.settle()
+    assert numbers_of(await heard(chats)) == [1, 2, 3]
+
+
+async def conversation_of(store: ChatStore, scope: Scope) -> list[Any]:
+    return [
+        await store.list_sessions(scope=scope, limit=9),
+        await heard(store, scope=scope),
+        await store.get_session(S1, scope=scope),
+        await store.count(scope),
+    ]
+
+
+async def test_owners_and_ids_that_run_into_each_other_are_different_sessions(
+    chats: ChatStore, chat_bench: ChatBench
+) -> None:
+    """Where a key is made of an owner and an id, no two pairs may come out the same."""
+    pairs = [("a", "b:c"), ("a:b", "c"), ("a:b:c", "1"), ("1:a", "b"), ("1", "a:b"), ("a", "1:b"), ("a:1", "b")]
+    for n, (owner, name) in enumerate(pairs):
+        scope = Scope(owner=owner)
+        made = await chats.reserve(build_session(name, title=str(n)), scope=scope, count=1, now=NOW)
+        assert made.next_seq == 2
+        await say(chats, build_message(1, str(n), session=name), scope=scope)
+    await chat_bench.settle()
+    for n, (owner, name) in enumerate(pairs):
+        scope = Scope(owner=owner)
+        assert (await chats.get_session(SessionId(name), scope=scope)).title == str(n)
+        assert [message.content for message in await heard(chats, name, scope=scope)] == [str(n)]
 
 
 async def test_owners_whose_names_look_alike_are_different_owners(chats: ChatStore, chat_bench: ChatBench) -> None:

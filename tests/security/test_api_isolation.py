@@ -29,14 +29,19 @@ CANARY: Final = "canary-8f2c"
 class Probe:
     """How a route is asked by somebody else. `{name}` in path, body and headers is an id of the victim's.
 
-    expects: the status for the victim's ids. unknown: for ids that never were, where a client may choose them.
+    expects: the status for the victim's ids, and for ids that never were. begins: a session of the asker's own comes of
+    it, under the id; each is asked by somebody who has none yet.
     """
 
     expects: tuple[int, ...] = (404,)
-    unknown: int | None = None
+    begins: bool = False
     json: Any = None
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _begins(**asked: Any) -> Probe:
+    return Probe(expects=(200,), begins=True, **asked)
 
 
 OWN: Final = Probe(expects=(200,))
@@ -74,9 +79,9 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
     ("DELETE", "/v1/memories/{memory_id}"): (Probe(),),
     ("GET", "/v1/memories/{memory_id}/history"): (Probe(),),
     ("POST", "/v1/chat"): (
-        Probe(unknown=200, json={"message": CANARY, "session_id": "{session_id}"}),
+        _begins(json={"message": CANARY, "session_id": "{session_id}"}),
         Probe(json={"message": CANARY, "session_id": "{session_id}", "mode": "read_only"}),
-        Probe(unknown=200, json={"message": CANARY, "session_id": "{session_id}", "stream": True}),
+        _begins(json={"message": CANARY, "session_id": "{session_id}", "stream": True}),
         Probe(expects=(422,), json={"message": CANARY, "user_id": "anna"}),
         Probe(expects=(200,), json={"message": CANARY, "mode": "read_only"}),
     ),
@@ -92,13 +97,11 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
     ("PUT", "/v1/mode"): (Probe(json={"mode": "redact", "session_id": "{session_id}"}),),
     ("POST", "/v1/chat/completions"): (
         Probe(expects=(200,), json={"messages": [{"role": "user", "content": CANARY}], "user": "anna"}),
-        Probe(
-            unknown=200,
+        _begins(
             json={"messages": [{"role": "user", "content": CANARY}]},
             headers={"x-context0-session": "{session_id}"},
         ),
-        Probe(
-            unknown=200,
+        _begins(
             json={
                 "messages": [{"role": "user", "content": CANARY}],
                 "metadata": {"session_id": "{session_id}"},
@@ -195,15 +198,46 @@ async def test_nobody_sees_or_changes_what_is_anothers(service: ServiceBench) ->
     for (method, path), probes in PROBES.items():
         for probe in probes:
             unknown = _unknown(victim.ids)
-            answers = [await _ask(mallory, method, path, probe, ids) for ids in (victim.ids, unknown)]
+            asker = mallory if not probe.begins else await service.client(f"new-{uuid.uuid4().hex}")
+            answers = [await _ask(asker, method, path, probe, ids) for ids in (victim.ids, unknown)]
             told = f"{method} {path} {probe}"
             assert answers[0].status_code in probe.expects, f"{told}: {answers[0].status_code} {answers[0].text[:300]}"
-            assert answers[1].status_code == (probe.unknown or answers[0].status_code), told
+            assert answers[1].status_code == answers[0].status_code, told
             if answers[1].status_code == 404:
                 _same_refusal(*answers, {*victim.ids.values(), *unknown.values()})
             for answer in answers:
                 assert "mauve" not in answer.text, told
                 assert "anna" not in answer.text, told
+    assert await _listed(await service.client("anna")) == victim.listed
+
+
+BEGINNINGS: Final = [(path, probe) for (_, path), probes in PROBES.items() for probe in probes if probe.begins]
+
+
+@pytest.mark.parametrize("number", range(len(BEGINNINGS)))
+async def test_another_users_session_id_begins_a_session_of_ones_own_as_any_id_does(
+    service: ServiceBench, number: int
+) -> None:
+    """B9: all that can be read then is the same, but for ids and times; nothing tells that there is another one."""
+    path, probe = BEGINNINGS[number]
+    victim = await victim_of(service)
+    seen = []
+    for asker, ids in (("mallory", victim.ids), ("trudy", _unknown(victim.ids))):
+        client = await service.client(asker)
+        session = f"/v1/sessions/{ids['session_id']}"
+        before = [(await client.get(told)).status_code for told in (session, f"{session}/messages")]
+        answer = await _ask(client, "POST", path, probe, ids)
+        messages = (await client.get(f"{session}/messages")).json()["items"]
+        told = (await client.get(session)).json()
+        sessions = (await client.get("/v1/sessions")).json()["items"]
+        texts = [(one["seq"], one["role"], one["content"]) for one in messages]
+        facts = (told["title"], told["summary"], told["next_seq"], len(sessions))
+        seen.append((before, answer.status_code, sorted(answer.headers), texts, facts))
+        assert {one["id"] for one in sessions} == {ids["session_id"]}
+        assert "Munich" not in str(messages) + answer.text
+    assert seen[0] == seen[1]
+    assert (seen[0][0], [text[0] for text in seen[0][3]]) == ([404, 404], [1, 2])
+    assert (await (await service.client("mallory")).delete(f"/v1/sessions/{victim.ids['session_id']}")).is_success
     assert await _listed(await service.client("anna")) == victim.listed
 
 

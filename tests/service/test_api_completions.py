@@ -125,7 +125,7 @@ async def test_a_conversation_that_is_sent_again_goes_on_in_its_session(service:
         assert (await client.chat.completions.create(model="x", messages=messages)).choices
 
 
-async def test_a_session_can_be_named_and_another_users_is_unknown(service: ServiceBench) -> None:
+async def test_a_session_can_be_named_and_another_users_of_that_name_is_another_one(service: ServiceBench) -> None:
     anna = await service.client("anna")
     session_id = (await anna.post("/v1/chat", json={"message": "I have a dog"})).json()["session_id"]
     async with client_of(service) as client:
@@ -136,9 +136,11 @@ async def test_a_session_can_be_named_and_another_users_is_unknown(service: Serv
     kept = (await anna.get(f"/v1/sessions/{session_id}/messages")).json()["items"]
     assert len(kept) == 6
     async with client_of(service, "ben") as client:
-        for stream in (False, True):
-            with pytest.raises(openai.NotFoundError):
-                await client.chat.completions.create(model="x", messages=ASKED, stream=stream, **named)
+        raw = await client.chat.completions.with_raw_response.create(model="x", messages=ASKED, **named)
+        assert raw.headers["x-context0-session"] == session_id
+    ben = await service.client("ben")
+    assert len((await ben.get(f"/v1/sessions/{session_id}/messages")).json()["items"]) == 2
+    assert (await anna.get(f"/v1/sessions/{session_id}/messages")).json()["items"] == kept
 
 
 @pytest.mark.parametrize(

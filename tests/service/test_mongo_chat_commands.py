@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from stores.errors import Conflict, NotFound
+from stores.mongo.chat_codec import session_key
 from stores.mongo.chats import MongoChats
 from stores.mongo.monitoring import CommandCounter
 from stores.records import DecisionId, Keyset, SessionId
@@ -106,13 +107,14 @@ async def test_a_turn_behind_a_journal_costs_the_reservation_and_its_part_of_a_f
 
 
 async def test_bodies_name_the_owner_in_every_command(warm: Warm) -> None:
-    """Only the look for living sessions asks for many owners at once: it returns nothing but whose they are."""
+    """Only the look for living sessions asks for many owners at once, by keys that hold them; it returns just those."""
     warm.counter.reset()
     await begin(warm.chats)
     await say(warm.chats, replace(build_message(1), content="again"))
     await warm.chats.delete_session(S1, scope=ANNA)
     for name, collection, body in warm.counter.sent:
         if (name, collection) == ("find", "chat_sessions"):
-            assert body["projection"] == {"source_user_id": 1}
+            assert body["projection"] == {"_id": 1}
+            assert body["filter"]["_id"] == {"$in": [session_key(S1, ANNA.owner)]}
         else:
             assert "source_user_id" in str(body), name
