@@ -140,10 +140,12 @@ class Indexer:
             log.warning("index.not_released", extra={"error": type(exc).__name__})
 
     async def finish(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
-        """Do all that is due, and wait for what other processes have taken of these: at most as long as they may."""
-        await self.work_off()
+        """Do what is due of these, and wait for what others have taken of them: at most as long as they may."""
         if not self._due.lease_s:
+            await self.work_off()
             return
+        for start in range(0, len(ids), _MOST_LOOKED_AT):
+            await self.work_on(scope, ids[start : start + _MOST_LOOKED_AT])
         left, wait_s = list(ids), _FIRST_LOOK_S
         with suppress(TimeoutError):
             async with asyncio.timeout(self._due.lease_s):
