@@ -80,8 +80,8 @@ class ContextCoordinator:
     async def answer(self, answered: Answered, emit: Emit) -> None:
         """Answer a turn, telling what happens by `emit`; durable when this returns, where the turn is kept.
 
-        Cancelled, it closes the model's call and keeps what was said so far, marked as partial. Raises NotFound for a
-        session that is not the owner's; LLMError when no answer could be made, not even one that says so.
+        Cancelled, it closes the model's call and keeps what was said so far, marked as partial. Raises NotFound as
+        `Preparation.run`; LLMError when no answer could be made, not even one that says so.
         """
         started = time.perf_counter()
         answered.turn = await self._checked(answered.turn)

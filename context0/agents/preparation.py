@@ -49,8 +49,8 @@ class Preparation:
     async def run(self, answered: Answered) -> BuiltContext | None:
         """Fill `answered.turn`, and return the context of its prompt; None where none is used, or could be had.
 
-        Raises NotFound for a session that is not the owner's: in a turn that is kept, where it was deleted; in one
-        that only reads, also where it does not exist.
+        Raises NotFound for a session that the owner has deleted; in a turn that only reads, also for one that the owner
+        does not have.
         """
         turn = answered.turn
         is_kept = turn.privacy is not None and turn.privacy.stores_messages

@@ -48,6 +48,7 @@ class TurnOptions(TypedDict, total=False):
 
     earlier: (role, text) of the user and the assistant, ascending: what was said before, as the caller tells it, for a
     turn without a session_id; it is shown to the model, and not kept.
+    session_id: any name; one that the user has not used begins a session, and users do not share names.
     mode: normal, read_only, off_record or redact; None is the session's, or else the user's, or else normal.
     project: whose facts are used and extended. reference_time: what "yesterday" counts from; default now.
     """
@@ -141,8 +142,9 @@ class ChatService(Conversations):
     async def send(self, message: str, *, user_id: str, **options: Unpack[TurnOptions]) -> ChatReply:
         """Answer a message, and return the whole reply: durable, and with what rules remembered of it.
 
-        Raises InvalidInput, NotFound (a session that is not the user's), LLMError when there is no answer at all, not
-        even the fallback that says so. What failed beside that is named in `degraded`.
+        Raises InvalidInput, NotFound (a session that was deleted, or one to read only that the user does not have),
+        LLMError when there is no answer at all, not even the fallback that says so. What failed beside that is named in
+        `degraded`.
         """
         live = self._live(user_id)
         with self._alive(live):

@@ -1,4 +1,4 @@
-"""A store behind a journal answers like the store alone, whatever happens in whatever order. E1."""
+"""A store behind a journal answers like the store alone, whatever happens in whatever order. E1, B9."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stores.errors import Unavailable
-from stores.records import SessionId
+from stores.records import Scope, SessionId
 from stores.reference.chats import ReferenceChats
-from tests.contracts.builders import ANNA
+from tests.contracts.builders import ANNA, BEN
 from tests.contracts.chat_bench import (
     ONLY_WHEN_FULL,
     begin,
@@ -23,11 +23,13 @@ from tests.contracts.chat_bench import (
 )
 from tests.journal_bench import JournalBench
 
+Room = tuple[Scope, str]
+ROOMS: tuple[Room, ...] = ((ANNA, "s1"), (ANNA, "s2"), (BEN, "s1"))
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("say"), st.sampled_from(["s1", "s2"]), st.integers(1, 6)),
-        st.tuples(st.just("delete"), st.sampled_from(["s1", "s2"]), st.just(0)),
-        st.tuples(st.sampled_from(["flush", "reopen", "down", "repair", "erase"]), st.just(""), st.just(0)),
+        st.tuples(st.just("say"), st.sampled_from(ROOMS), st.integers(1, 6)),
+        st.tuples(st.sampled_from(["delete", "erase"]), st.sampled_from(ROOMS), st.just(0)),
+        st.tuples(st.sampled_from(["flush", "reopen", "down", "repair"]), st.just(ROOMS[0]), st.just(0)),
     ),
     max_size=25,
 )
@@ -36,7 +38,7 @@ STEPS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS)
 def test_reads_are_what_a_store_without_a_journal_would_say(
-    steps: list[tuple[str, str, int]], tmp_path_factory: pytest.TempPathFactory
+    steps: list[tuple[str, Room, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """But for a process that does not know of a deletion before it began: it learns of it when it flushes."""
     asyncio.run(Side(tmp_path_factory.mktemp("journal")).compare(steps))
@@ -50,57 +52,60 @@ class Side:
     def __init__(self, folder: Path) -> None:
         self.bench, self.plain = JournalBench(folder), ReferenceChats()
         self.chats = self.bench.unopened(self.OPTIONS)
-        self.deleted: set[str] = set()
-        self.deleted_before: set[str] = set()
+        self.deleted: set[Room] = set()
+        self.deleted_before: set[Room] = set()
         self.said = 0
 
-    async def compare(self, steps: list[tuple[str, str, int]]) -> None:
+    async def compare(self, steps: list[tuple[str, Room, int]]) -> None:
         await self.chats.open()
-        for name in ("s1", "s2"):
-            await self.both(lambda store, name=name: begin(store, name))
-        for act, name, seq in steps:
-            await getattr(self, f"do_{act}")(name, seq)
-            for known in {"s1", "s2"} - self.deleted_before:
-                assert await heard(self.chats, known) == await heard(self.plain, known)
+        for scope, name in ROOMS:
+            await self.both(lambda store, scope=scope, name=name: begin(store, name, scope=scope))
+        for act, room, seq in steps:
+            await getattr(self, f"do_{act}")(room, seq)
+            for scope, name in set(ROOMS) - self.deleted_before:
+                assert await heard(self.chats, name, scope=scope) == await heard(self.plain, name, scope=scope)
         self.bench.store.repair()
         await self.chats.aclose()
-        for name in ("s1", "s2"):
-            assert await heard(self.bench.elsewhere, name) == await heard(self.plain, name)
+        for scope, name in ROOMS:
+            assert await heard(self.bench.elsewhere, name, scope=scope) == await heard(self.plain, name, scope=scope)
 
     async def both(self, call: Callable[[Any], Any]) -> None:
         for store in (self.plain, self.chats):
             await call(store)
 
-    async def do_say(self, name: str, seq: int) -> None:
+    async def do_say(self, room: Room, seq: int) -> None:
+        scope, name = room
         self.said += 1
         message = build_message(seq, f"said {self.said}", session=name)
-        await say(self.plain, message)
+        await say(self.plain, message, scope=scope)
         try:
-            await say(self.chats, message)
+            await say(self.chats, message, scope=scope)
         except Unavailable:  # what was erased is not taken while nobody can say whether it is gone
             assert "put_messages" in self.bench.store.faults
-            assert name in self.deleted
+            assert room in self.deleted
 
-    async def do_delete(self, name: str, _seq: int) -> None:
-        self.deleted.add(name)
-        await self.both(lambda store: store.delete_session(SessionId(name), scope=ANNA))
+    async def do_delete(self, room: Room, _seq: int) -> None:
+        scope, name = room
+        self.deleted.add(room)
+        await self.both(lambda store: store.delete_session(SessionId(name), scope=scope))
 
-    async def do_erase(self, _name: str, _seq: int) -> None:
-        self.deleted |= {"s1", "s2"}
-        await self.both(lambda store: store.erase(ANNA))
+    async def do_erase(self, room: Room, _seq: int) -> None:
+        scope, _ = room
+        self.deleted |= {other for other in ROOMS if other[0] == scope}
+        await self.both(lambda store: store.erase(scope))
 
-    async def do_reopen(self, _name: str, _seq: int) -> None:
+    async def do_reopen(self, _room: Room, _seq: int) -> None:
         self.deleted_before |= self.deleted
         await self.chats.aclose()
         self.chats = self.bench.unopened(self.OPTIONS)
         await self.chats.open()
 
-    async def do_flush(self, _name: str, _seq: int) -> None:
+    async def do_flush(self, _room: Room, _seq: int) -> None:
         if not self.bench.store.faults:
             await self.chats.flush()
 
-    async def do_down(self, _name: str, _seq: int) -> None:
+    async def do_down(self, _room: Room, _seq: int) -> None:
         self.bench.store.down("put_messages")
 
-    async def do_repair(self, _name: str, _seq: int) -> None:
+    async def do_repair(self, _room: Room, _seq: int) -> None:
         self.bench.store.repair()
