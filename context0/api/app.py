@@ -4,25 +4,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from context0 import __version__
 from context0.api.auth import Gate
-from context0.api.body import BodyGuard
-from context0.api.envelope import Envelope
-from context0.api.errors import Failure, body_of, failure_of, invalid
+from context0.api.body import BodyReader
+from context0.api.entry import Checks, Entry
+from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
-from context0.api.measuring import CountedStreams
 from context0.api.routes import ROUTERS
 from context0.api.routes.health import PUBLIC
 from context0.api.routing import ANYWHERE, FAILURES
 from context0.api.services import Services
-from context0.errors import Context0Error
-from stores.errors import StoreError
+from context0.observability.metrics import OPEN_STREAMS
 
 _ABOUT: Final = (
     "A memory that any assistant can have. Send an API key or a token as `Authorization: Bearer …` or `X-API-Key: …`;"
@@ -76,18 +70,15 @@ def create_app(
     app.state.services = services
     for routes in (*ROUTERS, *routers):
         app.router.routes.extend(routes.routes)  # an included router is searched as one of its own: 40 us a request
-    for kind in (HTTPException, Context0Error, StoreError):
-        app.add_exception_handler(kind, _failed)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    # the last one added is the outermost
-    app.add_middleware(BodyGuard, limits=services.bodies)
-    app.add_middleware(OwnerLimits, limits=services.requests)
-    app.add_middleware(Gate, authenticator=services.authenticator, public=open_to_all)
-    app.add_middleware(
-        Admission, limits=services.requests, always=open_to_all, stopping=lambda: services.turns.stopping
+    checks = Checks(
+        admission=Admission(services.requests, always=open_to_all, stopping=lambda: services.turns.stopping),
+        gate=Gate(services.authenticator, public=open_to_all),
+        owners=OwnerLimits(services.requests),
+        bodies=BodyReader(services.bodies),
     )
-    app.add_middleware(CountedStreams, recorder=services.engine.recorder)
-    app.add_middleware(Envelope, observe=services.observe)
+    entry = Entry(checks, Routes(app.router.routes), app.router, observe=services.observe)
+    services.engine.recorder.watch_gauge(OPEN_STREAMS, lambda: entry.streams.count)
+    app.middleware_stack = entry
     return app
 
 
@@ -103,17 +94,3 @@ def _tell_failures(responses: dict[str, Any]) -> None:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-async def _failed(request: Request, exc: Exception) -> Response:
-    return _answer(request, failure_of(exc))
-
-
-async def _invalid(request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, RequestValidationError)  # noqa: S101 - as it was registered
-    return _answer(request, invalid(exc.errors()))
-
-
-def _answer(request: Request, failure: Failure) -> Response:
-    body = body_of(failure, request.state.request_id, request.url.path)
-    return Response(body, failure.status, headers=failure.headers, media_type="application/json")

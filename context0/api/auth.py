@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from context0.api.errors import Refused
 from context0.api.keys import PREFIX, KeyRing
@@ -69,20 +69,17 @@ class LocalDeveloper:
 
 
 class Gate:
-    """Lets a request in when its owner is known; puts the owner where routes find it."""
+    """Lets a request in when its owner is known. public: paths that need no credential."""
 
-    def __init__(self, app: ASGIApp, *, authenticator: Authenticator, public: frozenset[str]) -> None:
-        self._app = app
+    def __init__(self, authenticator: Authenticator, *, public: frozenset[str]) -> None:
         self._authenticator = authenticator
         self._public = public
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if scope["query_string"]:
-                _refuse_credentials_in(scope["query_string"])
-            if scope["path"] not in self._public:
-                scope["state"]["owner"] = await self._authenticator.owner_of(scope["headers"])
-        await self._app(scope, receive, send)
+    async def owner_of(self, scope: Scope) -> str | None:
+        """Return whose request it is; None for a public path. Raises Refused."""
+        if scope["query_string"]:
+            _refuse_credentials_in(scope["query_string"])
+        return None if scope["path"] in self._public else await self._authenticator.owner_of(scope["headers"])
 
 
 def _credential(headers: Sequence[tuple[bytes, bytes]]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import jiter
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from context0.api.errors import Refused
 
@@ -22,27 +22,15 @@ class BodyLimits:
     deadline_s: float = 10.0
 
 
-class BodyGuard:
+class BodyReader:
     """Reads a request's body before its route runs, and refuses what is too large, too slow or no JSON."""
 
-    def __init__(self, app: ASGIApp, *, limits: BodyLimits) -> None:
-        self._app = app
+    def __init__(self, limits: BodyLimits) -> None:
         self._limits = limits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _has_body(scope, self._limits.max_bytes):
-            await self._app(scope, receive, send)
-            return
-        body: bytes | None = await self._read(receive)
-
-        async def replay() -> Message:
-            nonlocal body
-            if body is None:
-                return await receive()
-            told, body = body, None
-            return {"type": "http.request", "body": told, "more_body": False}
-
-        await self._app(scope, replay, send)
+    async def read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Return the whole body; None where the head tells of none. Raises Refused."""
+        return await self._read(receive) if _has_body(scope, self._limits.max_bytes) else None
 
     async def _read(self, receive: Receive) -> bytes:
         chunks: list[bytes] = []

@@ -1,24 +1,21 @@
-"""What surrounds every request: its id, the headers of every answer, the last resort, and the only place of timing."""
+"""The answer of one request on its way out: its id, the headers of every answer, and the only place of timing."""
 
-import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Message, Scope, Send
 
-from context0.api.errors import INTERNAL, Failure, Refused, body_of, failure_of
-from context0.errors import Context0Error
-from stores.errors import StoreError
-
-log = logging.getLogger(__name__)
+from context0.api.errors import Failure, body_of
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
+_STREAM: Final = b"text/event-stream"
 CLIENT_GONE: Final = 499
 
 
@@ -40,71 +37,78 @@ class RequestOutcome:
 Observe = Callable[[RequestOutcome], None]
 
 
+@dataclass(slots=True)
+class OpenStreams:
+    """How many event streams are being sent."""
+
+    count: int = 0
+
+
 class Envelope:
-    """Goes around the whole application. observe: is told of each request when it has ended; must not block."""
+    """Goes around one answer: what is sent through it gets its headers, and is timed."""
 
-    def __init__(self, app: ASGIApp, *, observe: Observe) -> None:
-        self._app = app
-        self._observe = observe
+    __slots__ = ("_is_stream", "_scope", "_send", "_started", "_streams", "first_byte_s", "request_id", "status")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
-        else:  # no WebSockets here
-            await send({"type": "websocket.close", "code": 1008})
+    def __init__(self, scope: Scope, send: Send, streams: OpenStreams) -> None:
+        self._scope = scope
+        self._send = send
+        self._started = time.perf_counter()
+        self.request_id = _request_id(scope)
+        self.status = CLIENT_GONE
+        self.first_byte_s: float | None = None
+        self._streams = streams
+        self._is_stream = False
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        ours = (b"x-request-id", request_id.encode()), *_ALWAYS
-        started = time.perf_counter()
-        status, first_byte_s = CLIENT_GONE, None
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a message of the answer; to be awaited at once. No coroutine of its own: a stream sends thousands."""
+        if message["type"] == "http.response.start":
+            message = self._headed(message["status"], list(message.get("headers", ())))
+        return self._send(message)
 
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status, first_byte_s
-            if message["type"] == "http.response.start":
-                status, first_byte_s = message["status"], time.perf_counter() - started
-                headers = [*message.get("headers", ()), *ours]
-                if not any(name == b"cache-control" for name, _ in headers):
-                    headers.append(_NOT_KEPT)
-                message = {**message, "headers": headers}
-            await send(message)
+    async def send_whole(self, response: Response) -> None:
+        """Send an answer whose body is there."""
+        await self._send(self._headed(response.status_code, response.raw_headers))
+        await self._send({"type": "http.response.body", "body": response.body})
 
-        try:
-            await self._app(scope, receive, send_with_headers)
-        except (Refused, Context0Error, StoreError) as refused:  # by what stands before the routes
-            if first_byte_s is not None:
-                raise
-            await send_failure(failure_of(refused), scope, send_with_headers)
-        except Exception:
-            log.exception("api.request_failed", extra={"request_id": request_id})
-            if first_byte_s is not None:
-                raise  # the server breaks the connection: a cut answer must not look like a whole one
-            await send_failure(INTERNAL, scope, send_with_headers)
-        finally:
-            self._observe(
-                RequestOutcome(
-                    route=getattr(scope.get("route"), "path", ""),
-                    method=scope["method"],
-                    status=status,
-                    seconds=time.perf_counter() - started,
-                    first_byte_s=first_byte_s,
-                )
-            )
+    async def send_failure(self, failure: Failure) -> None:
+        """Answer with a failure."""
+        body = body_of(failure, self.request_id, self._scope["path"])
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in failure.headers.items()),
+        ]
+        await self._send(self._headed(failure.status, headers))
+        await self._send({"type": "http.response.body", "body": body})
 
+    def close(self) -> None:
+        """The answer is over."""
+        self._streams.count -= self._is_stream
 
-async def send_failure(failure: Failure, scope: Scope, send: Send) -> None:
-    """Answer with a failure."""
-    body = body_of(failure, scope["state"]["request_id"], scope["path"])
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        *((name.lower().encode(), value.encode()) for name, value in failure.headers.items()),
-    ]
-    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    def outcome(self) -> RequestOutcome:
+        """Return how the request ended, now."""
+        return RequestOutcome(
+            route=getattr(self._scope.get("route"), "path", ""),
+            method=self._scope["method"],
+            status=self.status,
+            seconds=time.perf_counter() - self._started,
+            first_byte_s=self.first_byte_s,
+        )
+
+    def _headed(self, status: int, headers: list[tuple[bytes, bytes]]) -> Message:
+        """Return the first message. headers: names in lower case; the list becomes a part of it."""
+        self.status, self.first_byte_s = status, time.perf_counter() - self._started
+        is_kept = False
+        for name, value in headers:
+            if name == b"cache-control":
+                is_kept = True
+            elif name == b"content-type":
+                self._is_stream = value.startswith(_STREAM)
+        self._streams.count += self._is_stream
+        headers += ((b"x-request-id", self.request_id.encode()), *_ALWAYS)
+        if not is_kept:
+            headers.append(_NOT_KEPT)
+        return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def _request_id(scope: Scope) -> str:

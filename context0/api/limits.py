@@ -2,13 +2,11 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from cachetools import LRUCache
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from context0.api.errors import RETRY_AFTER_S, Refused
 
@@ -31,28 +29,25 @@ class Admission:
     always: paths that are let in whatever happens. stopping: says whether the service is about to end.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, limits: RequestLimits, always: frozenset[str], stopping: Callable[[], bool]
-    ) -> None:
-        self._app = app
+    def __init__(self, limits: RequestLimits, *, always: frozenset[str], stopping: Callable[[], bool]) -> None:
         self._limits = limits
         self._always = always
         self._stopping = stopping
         self._running = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._always:
-            await self._app(scope, receive, send)
-            return
+    def enter(self, path: str) -> bool:
+        """Let a request in; True: it counts, and must `leave`. Raises Refused."""
+        if path in self._always:
+            return False
         if self._stopping():
             raise _busy(503, "stopping", "the service is stopping; ask again in a moment")
         if self._running >= self._limits.max_requests:
             raise _busy(503, "overloaded", "the service has as much to do as it can; ask again after a moment")
         self._running += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._running -= 1
+        return True
+
+    def leave(self) -> None:
+        self._running -= 1
 
 
 class Buckets:
@@ -77,30 +72,28 @@ class Buckets:
 
 
 class OwnerLimits:
-    """Keeps one user from taking all: stands behind the check of credentials."""
+    """Keeps one user from taking all: asked when the owner is known."""
 
-    def __init__(self, app: ASGIApp, *, limits: RequestLimits, buckets: Buckets | None = None) -> None:
-        self._app = app
+    def __init__(self, limits: RequestLimits, *, buckets: Buckets | None = None) -> None:
         self._most = limits.owner_max_requests
         self._buckets = buckets or Buckets(limits.owner_rate_per_s, limits.owner_rate_burst)
-        self._running: Counter[str] = Counter()
+        self._running: dict[str, int] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        owner = scope["state"].get("owner") if scope["type"] == "http" else None
-        if owner is None:
-            await self._app(scope, receive, send)
-            return
-        if self._running[owner] >= self._most:
+    def enter(self, owner: str) -> None:
+        """Let a request in, which must `leave`. Raises Refused."""
+        running = self._running.get(owner, 0)
+        if running >= self._most:
             raise _busy(429, "too_many_requests", f"at most {self._most} requests at the same time; wait for others")
         if wait_s := self._buckets.take(owner):
             raise _busy(429, "rate_limited", "too many requests a second; wait as Retry-After says", wait_s)
-        self._running[owner] += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._running[owner] -= 1
-            if not self._running[owner]:
-                del self._running[owner]
+        self._running[owner] = running + 1
+
+    def leave(self, owner: str) -> None:
+        left = self._running[owner] - 1
+        if left:
+            self._running[owner] = left
+        else:
+            del self._running[owner]
 
 
 def _busy(status: int, code: str, message: str, wait_s: float = RETRY_AFTER_S) -> Refused:

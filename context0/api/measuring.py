@@ -1,4 +1,4 @@
-"""Measures requests and open streams, and opens what reads the measurements of a service."""
+"""Measures requests, and opens what reads the measurements of a service."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from context0.api.envelope import CLIENT_GONE, Observe, RequestOutcome
-from context0.observability.metrics import FIRST_BYTE, OPEN_STREAMS, REQUEST, RESPONSES
+from context0.observability.metrics import FIRST_BYTE, REQUEST, RESPONSES
 from context0.observability.recorder import Recorder
 from context0.settings import Settings
 
@@ -58,36 +57,3 @@ def request_observer(recorder: Recorder) -> Observe:
         recorder.count(RESPONSES, method=method, route=route, status=status)
 
     return observe
-
-
-class CountedStreams:
-    """Goes around an application and counts the event streams that are being sent. Costs others under 1 µs."""
-
-    def __init__(self, app: ASGIApp, *, recorder: Recorder) -> None:
-        self._app = app
-        self._open = 0
-        recorder.watch_gauge(OPEN_STREAMS, lambda: self._open)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        is_stream = False
-
-        async def send_counted(message: Message) -> None:
-            nonlocal is_stream
-            if message["type"] == "http.response.start" and not is_stream and _is_stream(message):
-                is_stream = True
-                self._open += 1
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_counted)
-        finally:
-            self._open -= is_stream
-
-
-def _is_stream(message: Message) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
-    )

@@ -9,9 +9,10 @@ import orjson
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from context0.api.auth import Authenticator
-from context0.api.body import BodyLimits, decode
+from context0.api.body import BodyLimits
 from context0.api.envelope import Observe, RequestOutcome
 from context0.api.limits import RequestLimits
 from context0.api.sse import StreamTimes
@@ -49,7 +50,11 @@ class Services:
 
 
 class Call(Request):
-    """A request whose owner is known."""
+    """A request whose owner is known. content: its body, read and within the limits."""
+
+    def __init__(self, scope: Scope, receive: Receive, content: bytes) -> None:
+        super().__init__(scope, receive)
+        self.content = content
 
     @property
     def owner(self) -> str:
@@ -61,10 +66,6 @@ class Call(Request):
     def services(self) -> Services:
         services: Services = self.app.state.services
         return services
-
-    async def json(self) -> Any:
-        """Raises Refused."""
-        return decode(await self.body())
 
     async def while_connected(self, work: Awaitable[T]) -> T | None:
         """Await `work`; when the client goes away it is cancelled, and this returns None."""
