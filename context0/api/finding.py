@@ -20,7 +20,7 @@ class Routes:
         self._patterns: dict[str, list[tuple[Pattern[str], JsonRoute]]] = {}
         for route in routes:
             if isinstance(route, JsonRoute):
-                for method in route.methods:
+                for method in route.methods or ():
                     self._put(method, route)
 
     def find(self, scope: Scope) -> JsonRoute | None:

@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -20,6 +20,7 @@ KEEP_ALIVE_S: Final = 20
 MAX_HEAD_BYTES: Final = 65_536
 BACKLOG: Final = 2_048
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_HEAD: Final = b"HTTP/1."
 _TOO_LARGE_HEAD: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -36,6 +37,42 @@ class ServerTimes:
     drain_s: float = 5.0
 
 
+class JoinedWrites:
+    """A connection's transport that lets the head of an answer wait for its body: one system call for both.
+
+    uvicorn writes them apart, and whoever reads is woken twice: 20 us a request. A head waits until the loop's next
+    round at most.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self.is_closing = transport.is_closing
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.get_extra_info = transport.get_extra_info
+        self.set_protocol = transport.set_protocol
+        self.abort = transport.abort
+
+    def write(self, written: bytes) -> None:
+        if self._head:
+            written, self._head = self._head + written, b""
+        elif written.startswith(_HEAD):
+            self._head = written
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(written)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            self.write(b"")
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Closes connections whose request does not arrive, or whose reader takes nothing. See `guarded`."""
 
@@ -49,13 +86,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the superclass
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        if self._head is None and (self.cycle is None or self.cycle.response_complete):
-            self._await_head()
         super().data_received(data)
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()  # a head that is there whole needs no timer
         if self._head is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():

@@ -1,18 +1,17 @@
 """What the routes work with, and a request as they see it."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-import orjson
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
 from context0.api.auth import Authenticator
 from context0.api.body import BodyLimits
+from context0.api.encoding import EncodedMemories
 from context0.api.envelope import Observe, RequestOutcome
 from context0.api.limits import RequestLimits
 from context0.api.sse import StreamTimes
@@ -42,6 +41,7 @@ class Services:
     authenticator: Authenticator
     turns: Turns
     model: str = "context0"
+    encoded: EncodedMemories = field(default_factory=EncodedMemories)
     threads: Threads = field(default_factory=Threads)
     requests: RequestLimits = field(default_factory=RequestLimits)
     bodies: BodyLimits = field(default_factory=BodyLimits)
@@ -86,28 +86,6 @@ class Call(Request):
             pass
 
 
-def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return records, or lists of them, as JSON."""
-    body = orjson.dumps(value, default=_plain)
-    return Response(body, status, headers=headers, media_type="application/json")
-
-
-def listed(items: Any, next_cursor: str | None = None, *, status: int = 200) -> Response:
-    """Return a page."""
-    return answer({"items": items, "next_cursor": next_cursor}, status)
-
-
 def client_gone() -> Response:
     """What is answered where nobody is left to hear it."""
     return Response(status_code=_CLIENT_GONE)
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="python")
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    try:
-        return dict(value)  # type: ignore[call-overload]  # any mapping
-    except (TypeError, ValueError):
-        return list(value)  # type: ignore[call-overload]  # any collection

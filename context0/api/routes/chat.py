@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 from fastapi import Header
 from starlette.responses import Response
 
+from context0.api.encoding import answer
 from context0.api.errors import Refused, failure_of_event
 from context0.api.routing import router, streamed, told
-from context0.api.services import Call, answer, client_gone
+from context0.api.services import Call, client_gone
 from context0.api.sse import MEDIA_TYPE, EventStream, events_encoded, resume_position
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions

@@ -8,10 +8,11 @@ from typing import Annotated, Final
 from fastapi import Header
 from starlette.responses import Response
 
+from context0.api.encoding import answer
 from context0.api.errors import Refused, failure_of_event
 from context0.api.openai_compat import Asked, CompletionEncoder, StreamedCompletion, asked, completion, ends
 from context0.api.routing import router, streamed, told
-from context0.api.services import Call, answer, client_gone
+from context0.api.services import Call, client_gone
 from context0.api.sse import EventStream
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions

@@ -6,8 +6,9 @@ from typing import Final
 from starlette.responses import Response
 
 from context0 import __version__
+from context0.api.encoding import answer
 from context0.api.routing import router
-from context0.api.services import Call, answer
+from context0.api.services import Call
 from context0.errors import Context0Error
 from context0.wire.service import Health
 from stores.errors import StoreError

@@ -6,8 +6,9 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response, StreamingResponse
 
+from context0.api.encoding import answer
 from context0.api.routing import router, told
-from context0.api.services import Call, answer
+from context0.api.services import Call
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import OwnerRecord
 

@@ -6,8 +6,9 @@ import orjson
 from fastapi import Header, Query
 from starlette.responses import Response
 
+from context0.api.encoding import answer, listed
 from context0.api.routing import router, told
-from context0.api.services import Call, answer, listed
+from context0.api.services import Call
 from context0.errors import InvalidInput
 from context0.wire.base import Body
 from context0.wire.memories import (
@@ -65,7 +66,7 @@ async def list_memories(
     page = await call.services.engine.list(
         user_id=call.owner, limit=limit, cursor=cursor, filters=_filters(filters), memory_types=memory_type
     )
-    return listed(page.items, page.next_cursor)
+    return call.services.encoded.page(page.items, page.next_cursor)
 
 
 @routes.post("/v1/memories/search", response_model=None, responses=told(SearchReply))
@@ -75,7 +76,7 @@ async def search_memories(call: Call, body: SearchMemories) -> Response:
     found = await call.services.engine.search(
         body.query, user_id=call.owner, limit=body.limit, cursor=body.cursor, **cast("SearchOptions", options)
     )
-    return answer(found)
+    return call.services.encoded.found(found)
 
 
 @routes.get("/v1/memories/{memory_id}", response_model=None, responses=told(MemoryRecord, 404))

@@ -5,8 +5,9 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from context0.api.encoding import answer
 from context0.api.routing import router
-from context0.api.services import Call, answer
+from context0.api.services import Call
 from context0.observability.performance import PerformanceService
 from context0.observability.prometheus import CONTENT_TYPE
 

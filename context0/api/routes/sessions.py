@@ -5,8 +5,9 @@ from typing import Annotated, Final
 from fastapi import Query
 from starlette.responses import Response
 
+from context0.api.encoding import answer, listed
 from context0.api.routing import router, told
-from context0.api.services import Call, answer, listed
+from context0.api.services import Call
 from context0.wire import ChatDecision
 from context0.wire.sessions import (
     ChangeSession,

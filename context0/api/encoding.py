@@ -1,0 +1,79 @@
+"""What is answered with, as JSON: records and pages of them; a memory that is told again is not encoded again."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+from weakref import ref
+
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from context0.memory.results import FoundMemory, SearchResult
+from stores.records import Memory
+
+_FOUND: Final = tuple(field.name for field in fields(FoundMemory) if field.name != "memory")
+_RESULT: Final = tuple(field.name for field in fields(SearchResult) if field.name != "items")
+_MOST: Final = 8_192
+"""Memories whose JSON is held: about 1 KB each."""
+
+
+class EncodedMemories:
+    """The JSON of memories for as long as somebody holds them, such as an answer that is kept: 4 us of 5 are saved.
+
+    A memory that is erased or changed is let go by the cache of answers; with it goes what is held here.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[ref[Memory], orjson.Fragment]] = {}
+
+    def found(self, result: SearchResult) -> Response:
+        """Return the answer of a search."""
+        told: dict[str, object] = {
+            "items": [
+                {"memory": self._json(one.memory), **{name: getattr(one, name) for name in _FOUND}}
+                for one in result.items
+            ]
+        }
+        return answer(told | {name: getattr(result, name) for name in _RESULT})
+
+    def page(self, memories: Iterable[Memory], next_cursor: str | None) -> Response:
+        return listed([self._json(memory) for memory in memories], next_cursor)
+
+    def _json(self, memory: Memory) -> orjson.Fragment:
+        key = id(memory)
+        held = self._held.get(key)
+        if held is not None and held[0]() is memory:
+            return held[1]
+        json = orjson.Fragment(orjson.dumps(memory, default=plain))
+        if len(self._held) < _MOST:
+            self._held[key] = ref(memory, lambda gone: self._let_go(key, gone)), json
+        return json
+
+    def _let_go(self, key: int, gone: "ref[Memory]") -> None:
+        held = self._held.get(key)
+        if held is not None and held[0] is gone:
+            del self._held[key]
+
+
+def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return records, or lists of them, as JSON."""
+    body = orjson.dumps(value, default=plain)
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def listed(items: Any, next_cursor: str | None = None, *, status: int = 200) -> Response:
+    """Return a page."""
+    return answer({"items": items, "next_cursor": next_cursor}, status)
+
+
+def plain(value: object) -> Any:
+    """Return what orjson can encode of a value that it does not know."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="python")
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    try:
+        return dict(value)  # type: ignore[call-overload]  # any mapping
+    except (TypeError, ValueError):
+        return list(value)  # type: ignore[call-overload]  # any collection
