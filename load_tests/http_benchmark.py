@@ -10,6 +10,7 @@ resume     resumable turns cut at random places: is each token there, exactly on
 import argparse
 import asyncio
 import json
+import os
 import random
 import socket
 import statistics
@@ -20,7 +21,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -67,7 +68,7 @@ async def overhead(options: argparse.Namespace, folder: Path) -> dict[str, float
 
 
 async def rate(options: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Ask the service and a bare route for the same bytes, round after round."""
+    """Ask the service and a bare route for the same bytes, in turns: who is first changes from round to round."""
     folder.mkdir()
     with served(folder, log_level="WARNING", owner_rate_per_s=1e6, owner_rate_burst=1_000_000) as service:
         key = service.key("anna")
@@ -79,17 +80,26 @@ async def rate(options: argparse.Namespace, folder: Path) -> dict[str, float]:
             answered = await client.post("/v1/memories/search", json=json.loads(body))
             answer = answered.raise_for_status().content
         (folder / "answer.json").write_bytes(answer)
-        async with _bare(folder / "answer.json") as port:
+        async with _bare(folder / "answer.json") as floor:
             request = request_of("POST", "/v1/memories/search", key, body)
-            ours, floor = [], []
-            for _ in range(options.rounds):
-                floor.append(await answers_per_s(port, request, connections=16, seconds=options.seconds))
-                ours.append(await answers_per_s(service.port, request, connections=16, seconds=options.seconds))
-    ratio = statistics.median(mine / bare for mine, bare in zip(ours, floor, strict=True))
+            ports = {"bare": floor.port, "service": service.port}
+            pids = {"bare": floor.pid, "service": service.process.pid}
+            rates: dict[str, list[float]] = {name: [] for name in ports}
+            cpu_us: dict[str, list[float]] = {name: [] for name in ports}
+            for number in range(options.rounds + 1):
+                order = list(ports) if number % 2 else list(reversed(ports))
+                for name in order:
+                    before = _cpu_s(pids[name])
+                    per_s = await answers_per_s(ports[name], request, connections=16, seconds=options.seconds)
+                    if number:  # the first round warms both
+                        rates[name].append(per_s)
+                        cpu_us[name].append((_cpu_s(pids[name]) - before) / (per_s * options.seconds) * 1e6)
     return {
-        "service_per_s": statistics.median(ours),
-        "bare_per_s": statistics.median(floor),
-        "ratio": ratio,
+        "service_per_s": statistics.median(rates["service"]),
+        "bare_per_s": statistics.median(rates["bare"]),
+        "ratio": statistics.median(mine / bare for mine, bare in zip(rates["service"], rates["bare"], strict=True)),
+        "service_cpu_us": statistics.median(cpu_us["service"]),
+        "bare_cpu_us": statistics.median(cpu_us["bare"]),
         "bytes": len(answer),
     }
 
@@ -260,8 +270,13 @@ def _with_model(folder: Path, url: str, **settings: object) -> Any:
     )
 
 
+class _Bare(NamedTuple):
+    port: int
+    pid: int
+
+
 @asynccontextmanager
-async def _bare(answer: Path) -> AsyncIterator[int]:
+async def _bare(answer: Path) -> AsyncIterator[_Bare]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -275,10 +290,16 @@ async def _bare(answer: Path) -> AsyncIterator[int]:
                     break
                 except httpx.TransportError:
                     await asyncio.sleep(0.05)
-        yield port
+        yield _Bare(port, process.pid)
     finally:
         process.terminate()
         process.wait()
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time that a process has taken, in steps of 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rss_mb(pid: int) -> float:
