@@ -183,7 +183,8 @@ class MemoryEngine(BulkEngine):
         context = CursorContext(kind="search", owner=request.scope.owner, query=told)
         keepable = self._answers.searches.on and not (request.explain or request.why_not or limits.learn_from_feedback)
         fields = partial(search_fields, options=options, told=told, by_day=self._parts.analyser is not None)
-        held = self._answers.searches.at_hand(request.scope, fields(request)) if keepable and cursor is None else None
+        at_once = keepable and cursor is None and self._guard.is_settled
+        held = self._answers.searches.at_hand(request.scope, fields(request)) if at_once else None
         if held is not None:
             answer, was_held = held, True
         else:

@@ -19,6 +19,11 @@ class ModelGuard:
         self._embedder = embedder
         self._stored: tuple[str, int] | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """True once the store is known to have vectors: then `check` has nothing to look up any more."""
+        return self._stored is not None
+
     async def load(self) -> None:
         """Read what the store holds. One round trip."""
         value = await self._documents.get_meta(_KEY)
