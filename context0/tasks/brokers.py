@@ -26,10 +26,10 @@ def is_in_process(url: str) -> bool:
 
 def check_task_url(url: str) -> None:
     """Raise ConfigurationError if nothing speaks this scheme, or what does is not installed."""
-    scheme = url.partition("://")[0]
+    scheme, separator, _ = url.partition("://")
     if is_in_process(url):
         return
-    if scheme not in (*_REDIS, *_RABBITMQ):
+    if not separator or scheme not in (*_REDIS, *_RABBITMQ):
         raise ConfigurationError(f"task_url: no broker for {scheme[:40]!r}; known are memory://, redis:// and amqp://")
     _module("taskiq")
     _module("taskiq_redis" if scheme in _REDIS else "taskiq_aio_pika")

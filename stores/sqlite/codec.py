@@ -108,7 +108,7 @@ def decode(row: tuple[Any, ...], owner: str) -> Memory:
         version=row[13],
         embedding_model=row[14],
         index=_FRESH
-        if row[15:19] == ("done", 1, 0, 0)
+        if row[15:19] == ("done", 1, 0, 0) and not row[23]
         else IndexState(
             state=row[15],
             generation=row[16],
