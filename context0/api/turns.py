@@ -65,7 +65,8 @@ class RunningTurn:
         self.is_kept = False
         self._request = request
         self._readers: set[Reader] = set()
-        self._first: asyncio.Future[ChatEvent | None] = asyncio.get_running_loop().create_future()
+        self._first: ChatEvent | None = None
+        self._refused: Exception | None = None
         self._answered = False
         self.task: asyncio.Task[None] | None = None
 
@@ -73,9 +74,12 @@ class RunningTurn:
     def size(self) -> int:
         return sum(map(len, self.frames))
 
-    async def first(self) -> ChatEvent | None:
-        """Return the first event; None if the turn ended without one. Raises what the turn raised before."""
-        return await asyncio.shield(self._first)
+    @property
+    def first(self) -> ChatEvent | None:
+        """The first event; None before it, and if the turn ends without one. Raises what the turn raised before."""
+        if self._refused is not None:
+            raise self._refused
+        return self._first
 
     def join(self) -> Reader:
         reader = Reader(asyncio.Event())
@@ -104,9 +108,8 @@ class RunningTurn:
             self._fail(CANCELLED, encode)
             raise
         except (Context0Error, StoreError) as failed:
-            if not self._first.done():
-                self._first.set_exception(failed)
-                self._first.exception()  # whoever waited may have gone
+            if self._first is None:
+                self._refused = failed
             self._fail(ErrorEvent(code=failed.code, message=str(failed)), encode)
         except Exception:  # the edge of the turn's task
             log.exception("api.turn_failed")
@@ -128,8 +131,8 @@ class RunningTurn:
                 self._answered = True
             case ErrorEvent():
                 self.failed = event
-        if not self._first.done():
-            self._first.set_result(event)
+        if self._first is None:
+            self._first = event
         self._append(event, encode)
 
     def _fail(self, event: ErrorEvent, encode: Encode) -> None:
@@ -144,8 +147,6 @@ class RunningTurn:
 
     def _end(self) -> None:
         self.finished = True
-        if not self._first.done():
-            self._first.set_result(None)
         self.wake_readers()
 
 

@@ -6,13 +6,13 @@ from fastapi import Header
 from starlette.responses import Response
 
 from context0.api.encoding import answer
-from context0.api.errors import Refused, failure_of_event
+from context0.api.errors import Refused
 from context0.api.routing import router, streamed, told
 from context0.api.services import Call, client_gone
 from context0.api.sse import MEDIA_TYPE, EventStream, events_encoded, resume_position
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions
-from context0.wire import ChatReply, ChatRequest, ErrorEvent
+from context0.wire import ChatReply, ChatRequest
 
 routes: Final = router("chat")
 _STREAM: Final = streamed("session", "privacy", "memories", "token", "done", "memory_written", "error", "shutdown")
@@ -34,7 +34,7 @@ async def chat(
     token…, done, memory_written. A stream that breaks ends its turn, unless `"resumable": true` was sent.
     """
     if body.stream or MEDIA_TYPE in (accept or ""):
-        return await _streamed(call, body)
+        return _streamed(call, body)
     reply = await call.while_connected(call.services.chat.send(body.message, user_id=call.owner, **_options(body)))
     return client_gone() if reply is None else answer(reply)
 
@@ -60,10 +60,10 @@ async def follow_turn(
     after = resume_position(last_event_id, turn_id)
     if after is None:
         raise Refused(400, "invalid_event_id", "Last-Event-ID is not of this turn; send an id of its events, or none")
-    return EventStream(turn, services.turns, services.times, after=after)
+    return EventStream(turn, services, after=after)
 
 
-async def _streamed(call: Call, body: ChatRequest) -> Response:
+def _streamed(call: Call, body: ChatRequest) -> Response:
     services = call.services
     turn = services.turns.start(
         TurnRequest(
@@ -73,18 +73,7 @@ async def _streamed(call: Call, body: ChatRequest) -> Response:
             resumable=body.resumable,
         )
     )
-    try:
-        first = await call.while_connected(turn.first())
-    except BaseException:
-        turn.cancel()
-        raise
-    if first is None:
-        turn.cancel()
-        return client_gone()
-    if isinstance(first, ErrorEvent):
-        failure = failure_of_event(first.code, first.message)
-        raise Refused(failure.status, failure.code, failure.message, failure.headers)
-    return EventStream(turn, services.turns, services.times)
+    return EventStream(turn, services)
 
 
 def _options(body: ChatRequest) -> TurnOptions:

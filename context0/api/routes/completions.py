@@ -9,14 +9,12 @@ from fastapi import Header
 from starlette.responses import Response
 
 from context0.api.encoding import answer
-from context0.api.errors import Refused, failure_of_event
 from context0.api.openai_compat import Asked, CompletionEncoder, StreamedCompletion, asked, completion, ends
 from context0.api.routing import router, streamed, told
 from context0.api.services import Call, client_gone
 from context0.api.sse import EventStream
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions
-from context0.wire import ErrorEvent
 from context0.wire.chat import Reply
 from context0.wire.completions import Completion, CompletionRequest, Model, ModelList
 
@@ -44,7 +42,7 @@ async def create_completion(
     if turn.session_id is None:
         turn = replace(turn, session_id=call.services.threads.take(call.owner, turn.earlier))
     if body.stream:
-        return await _streamed(call, body, turn)
+        return _streamed(call, body, turn)
     reply = await call.while_connected(call.services.chat.send(turn.message, user_id=call.owner, **_options(turn)))
     if reply is None:
         return client_gone()
@@ -62,7 +60,7 @@ def _models(call: Call) -> list[str]:
     return list(dict.fromkeys((call.services.model, "context0")))
 
 
-async def _streamed(call: Call, body: CompletionRequest, turn: Asked) -> Response:
+def _streamed(call: Call, body: CompletionRequest, turn: Asked) -> Response:
     services, request_id = call.services, call.state.request_id
     options = body.stream_options
     common = StreamedCompletion(
@@ -80,20 +78,12 @@ async def _streamed(call: Call, body: CompletionRequest, turn: Asked) -> Respons
             shared=False,
         )
     )
-    try:
-        first = await call.while_connected(running.first())
-    except BaseException:
-        running.cancel()
-        raise
-    if first is None:
-        running.cancel()
-        return client_gone()
-    if isinstance(first, ErrorEvent):
-        failure = failure_of_event(first.code, first.message)
-        raise Refused(failure.status, failure.code, failure.message, failure.headers)
-    session = running.session
-    named = _named(None if session is None else session.session_id)
-    return EventStream(running, services.turns, services.times, ends=ends(request_id), headers=named)
+    return EventStream(
+        running,
+        services,
+        ends=ends(request_id),
+        named=lambda session: _named(None if session is None else session.session_id),
+    )
 
 
 def _named(session_id: str | None) -> dict[str, str]:
