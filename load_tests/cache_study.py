@@ -3,7 +3,7 @@
     python load_tests/cache_study.py [--json cache.json] [--markdown cache.md] [--parts traffic speed …]
 
 One owner, or 20, who ask 10,000 questions of 1,000 by Zipf's law (s = 1). Everything runs in one process per part;
-ratios are taken in one run. `redis_faults` needs a redis-server, and says so where there is none.
+ratios are taken in one run. `redis_faults` and `cold_process` need a redis-server, and say so where there is none.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from harness.machine import machine_line, pin_blas
 Row = Mapping[str, Any]
 
 
-PARTS = ("traffic", "speed", "bytes_held", "eviction", "redis_faults", "warming")
+PARTS = ("traffic", "speed", "bytes_held", "eviction", "redis_faults", "cold_process", "warming")
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -24,8 +24,8 @@ class RedisServer:
         self._options = options
         self._program = shutil.which("redis-server")
         if self._program is None:
-            if "CI" in os.environ:
-                pytest.fail("CI needs redis-server: apt-get install redis-server")
+            if os.environ.get("CONTEXT0_TEST_REDIS") == "required":
+                pytest.fail("these tests are required to run: apt-get install redis-server")
             pytest.skip("redis-server is not installed")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

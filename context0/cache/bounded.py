@@ -66,8 +66,9 @@ class BoundedCache(Generic[K, V]):
         return entry.value  # type: ignore[return-value]  # an entry is not generic, for speed
 
     def peek(self, key: K) -> V | None:
-        """Return the value as `get` does, and count the hit; where there is none, count nothing: `get` comes next."""
-        return self.get(key, None) if key in self._entries else None
+        """Return the value without counting anything, None where there is none: for who then decides to `get` it."""
+        entry = self._entries.get(key)
+        return None if entry is None or entry.until <= self._timer() else entry.value  # type: ignore[return-value]  # see get
 
     def put(self, key: K, value: V, *, ttl_s: float | None = None) -> None:
         """Keep the value in the place of any former one. ttl_s: shorter than the cache's, as for what may soon be."""

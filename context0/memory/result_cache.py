@@ -129,8 +129,12 @@ class ResultCache(Generic[A]):
         state = self._state(scope, index)
         if state is None:
             return None
-        held = self.cache.cache.peek(digest(scope.owner, *state, *fields))
-        return held.answer if held is not None and self._is_new(held) else None
+        key = digest(scope.owner, *state, *fields)
+        held = self.cache.cache.peek(key)
+        if held is None or not self._is_new(held):
+            return None
+        self.cache.cache.get(key, None)  # counts the hit
+        return held.answer
 
     async def get(self, scope: Scope, fields: Sequence[Field], load: Callable[[], Awaitable[A]]) -> tuple[A, bool]:
         """Return the answer, and whether it was held. Raises what `load` raises, and StoreError.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from caches.workload import DISTINCT, QUERIES, Remote, memories, questions, zipf
+from caches.workload import QUERIES, Remote, memories, questions, zipf
 from context0 import MemoryEngine, Settings
 from context0.embeddings.cached import Cached
 from context0.embeddings.keys import VectorSource
@@ -55,7 +55,6 @@ async def asked(owners: int, writes_every: int) -> list[dict[str, Any]]:
                     }
                 )
                 searches.clear()  # as after its five minutes
-            told[0]["ceiling"] = percent(QUERIES - DISTINCT, QUERIES)
             return told
 
 

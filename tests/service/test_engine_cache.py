@@ -61,6 +61,16 @@ async def test_the_same_search_is_answered_again_without_a_round_trip(caching: C
     assert (second.next_cursor, second.relevance) == (first.next_cursor, first.relevance)
 
 
+@pytest.mark.parametrize("staleness_s", [0.0, 3600.0])
+async def test_each_search_counts_once(bench: EngineBench, staleness_s: float) -> None:
+    caching = Caching(bench, owner_index_staleness_s=staleness_s)
+    await caching.engine.add("anna likes tea", user_id="anna")
+    for _ in range(5):
+        await caching.asked()
+    told = caching.engine._answers.searches.cache.statistics()
+    assert (told.hits, told.misses, told.entries) == (4, 1, 1)
+
+
 async def test_whatever_shapes_a_search_makes_it_another(caching: Caching) -> None:
     asked: list[dict[str, Any]] = [
         {},
