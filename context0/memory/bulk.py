@@ -8,6 +8,7 @@ from context0.clock import to_milliseconds
 from context0.errors import InvalidInput
 from context0.memory.core import EngineCore
 from context0.memory.dead_letters import DeadLetters
+from context0.memory.facts import FactRun
 from context0.memory.ingest import Ingest, IngestCount, ProgressTold, RefusalTold, Source, Stages
 from context0.memory.inputs import check_ids, check_limit, check_scope
 from context0.memory.transfer import without_origin
@@ -42,7 +43,7 @@ class BulkEngine(EngineCore):
             make=partial(self._made, scope),
             known=partial(self._known, scope),
             documents=self._documents_of,
-            write=partial(self._written, scope),
+            write=partial(self._written, scope, run=self._facts.run(scope)),
         )
         count = await Ingest(stages, on_progress=on_progress, on_refused=on_refused).run(memories)
         if wait:
@@ -107,12 +108,17 @@ class BulkEngine(EngineCore):
         found = await self._parts.documents.get_many(ids, scope=scope, now=self._parts.clock.now())
         return {memory.id for memory in found}
 
-    async def _written(self, scope: Scope, documents: Sequence[Document]) -> Sequence[Memory]:
+    async def _written(
+        self, scope: Scope, documents: Sequence[Document], run: FactRun | None = None
+    ) -> Sequence[Memory]:
         """Write documents with what they do to other facts, tell who has to know, and return what is stored."""
         now = self._parts.clock.now()
-        async with self._facts.adding(scope, documents) as settling:
+        async with self._facts.adding(scope, documents, run) as settling:
             documents, changed = settling.documents, settling.changed
             stored = await self._parts.documents.put_many(documents, scope=scope, now=now, settled=changed)
-        self._took(scope, [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id])
+            written = [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id]
+            if run is not None and len(written) < len(documents):
+                run.forget()
+        self._took(scope, written)
         self._settled(scope, as_stored(changed, places_of(documents, stored)) if changed else (), now)
         return stored

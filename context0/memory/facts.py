@@ -1,6 +1,7 @@
 """Facts kept true to each other as memories come, change and go: what a new one ends, what a removed one gives back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,11 +11,23 @@ from weakref import WeakValueDictionary
 
 from context0.memory.results import StatedFact, Superseded
 from context0.memory.rules.supersede import closes, fact_of
-from context0.memory.validity import concerned, opened, resettle, settle, standing_beside, states_facts, subjects_of
+from context0.memory.validity import (
+    Settled,
+    Standing,
+    concerned,
+    opened,
+    resettle,
+    settle,
+    standing_beside,
+    states_facts,
+    subjects_of,
+)
 from context0.memory.writing import facts_in
 from stores.protocols import DocumentStore
 from stores.records import MENTIONS, Document, Memory, MemoryId, Relation, Scope, Statement
 
+_RUN_S: Final = 10.0
+_MOST_KEPT: Final = 100_000
 _INLINE: Final = 16
 """Up to so many statements are settled in less than a millisecond, on the event loop."""
 
@@ -27,6 +40,49 @@ class Settling:
     changed: Sequence[Statement]
 
 
+class _Writing:
+    """Who writes facts of an owner waits for its lock. moves: how often somebody outside a run has."""
+
+    __slots__ = ("__weakref__", "lock", "moves")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.moves = 0
+
+
+class FactRun:
+    """What is known of one owner's facts while many memories are added in a row, so that they are not read each time.
+
+    Read anew when another write of this process came between, after 10 seconds (so long a write of another process
+    may go unnoticed), and above 100,000 memories with facts (about 100 MB): then each batch reads what it needs.
+    """
+
+    def __init__(self, writing: _Writing) -> None:
+        self.writing = writing
+        self._moves = writing.moves
+        self._until_s = 0.0
+        self._standing = Standing()
+        self._subjects: set[str] = set()
+
+    async def settle(self, documents: DocumentStore, scope: Scope, new: Sequence[Statement]) -> Settled:
+        """Say the facts of `new`. One round trip for subjects that are new here."""
+        if self._moves != self.writing.moves or time.monotonic() > self._until_s:
+            self.forget()
+            self._moves, self._until_s = self.writing.moves, time.monotonic() + _RUN_S
+        unread = subjects_of(new) - self._subjects
+        if unread:
+            self._standing.take(await documents.statements(scope=scope, about=unread))
+            self._subjects |= unread
+        settled = await asyncio.to_thread(self._standing.say, new)
+        if len(self._standing) > _MOST_KEPT:
+            self.forget()
+        return settled
+
+    def forget(self) -> None:
+        """Read everything anew next time: what was said was not written as it was said."""
+        self._standing, self._subjects = Standing(), set()
+
+
 class FactKeeper:
     """Works out what a write does to the facts of the same subjects. Writes that state facts wait for each other.
 
@@ -36,14 +92,32 @@ class FactKeeper:
 
     def __init__(self, documents: DocumentStore) -> None:
         self._documents = documents
-        self._writing: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
+        self._writing: WeakValueDictionary[Scope, _Writing] = WeakValueDictionary()
+
+    def run(self, scope: Scope) -> FactRun:
+        """Return what `adding` takes while many memories of the owner are added in a row."""
+        return FactRun(self._of(scope))
 
     @asynccontextmanager
-    async def adding(self, scope: Scope, documents: Sequence[Document]) -> AsyncIterator[Settling]:
-        """Give what to write for new documents; write it inside. One round trip if there are facts among them."""
+    async def adding(
+        self, scope: Scope, documents: Sequence[Document], run: FactRun | None = None
+    ) -> AsyncIterator[Settling]:
+        """Give what to write for new documents; write it inside. One round trip if there are facts among them.
+
+        run: reads less. Who writes something else than what was given says so by `run.forget`.
+        """
         new = [one for one in map(_statement_of, documents) if states_facts(one)]
         if not new:
             yield Settling(documents=documents, changed=())
+            return
+        if run is not None:
+            async with run.writing.lock:
+                settled = await run.settle(self._documents, scope, new)
+                try:
+                    yield Settling(documents=_standing(documents, settled.new), changed=settled.changed)
+                except BaseException:
+                    run.forget()
+                    raise
             return
         async with self._lock(scope):
             held = await self._documents.statements(scope=scope, about=subjects_of(new), relations=concerned(new))
@@ -117,11 +191,18 @@ class FactKeeper:
             held = await self._documents.statements(scope=scope, about=wider)
         return [one for one in held if one.id != memory_id], wider
 
-    def _lock(self, scope: Scope) -> asyncio.Lock:
-        lock = self._writing.get(scope)
-        if lock is None:
-            lock = self._writing[scope] = asyncio.Lock()
-        return lock
+    @asynccontextmanager
+    async def _lock(self, scope: Scope) -> AsyncIterator[None]:
+        writing = self._of(scope)
+        async with writing.lock:
+            writing.moves += 1
+            yield
+
+    def _of(self, scope: Scope) -> _Writing:
+        writing = self._writing.get(scope)
+        if writing is None:
+            writing = self._writing[scope] = _Writing()
+        return writing
 
 
 def _is_fact_about(edge: Relation, subject: str) -> bool:

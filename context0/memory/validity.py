@@ -23,23 +23,53 @@ class Settled:
     changed: Sequence[Statement]
 
 
+class Standing:
+    """How the facts of some memories stand, kept while more are said, so that these cost only whom they meet."""
+
+    def __init__(self) -> None:
+        self._known = KnownFacts()
+        self._places = _Places()
+        self._statements: dict[MemoryId, Statement] = {}
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+    def take(self, stored: Iterable[Statement]) -> None:
+        """Take over memories that are settled among themselves and with those that are here; known ones stay."""
+        for statement in stored:
+            if statement.id in self._statements:
+                continue
+            self._statements[statement.id] = statement
+            for number, relation in _values_in(statement):
+                self._places.put(_placed(self._known, relation, statement), statement.id, number)
+
+    def say(self, new: Sequence[Statement], *, about: Collection[str] | None = None) -> Settled:
+        """Say the facts of `new`, and return how they stand, and which of those that were here now stand otherwise.
+
+        about: only these subjects' facts are said; the others stand as they do. None means all.
+        """
+        self._known.ended.clear()
+        after = {one.id: one for one in new}
+        for statement in sorted(new, key=lambda one: (one.said_at, one.id)):
+            after[statement.id] = _said(self._known, self._places, statement, about)
+        settled_new = [self._places.settled(after[one.id]) for one in new]
+        changed = []
+        for memory_id in sorted(self._known.ended & self._statements.keys()):
+            old = self._statements[MemoryId(memory_id)]
+            if (one := self._places.settled(old)) != old:
+                changed.append(one)
+        self._statements.update((one.id, one) for one in (*settled_new, *changed))
+        return Settled(new=settled_new, changed=changed)
+
+
 def settle(stored: Iterable[Statement], new: Sequence[Statement], *, about: Collection[str] | None = None) -> Settled:
     """Return how everything stands after `new` was said, `stored` being settled among itself.
 
-    about: only these subjects' facts of `new` are said; the others stand as they do. None means all.
-    Costs, for each new fact, the stored facts of the same subject and family of relations.
+    about: as in `Standing.say`. Costs, for each new fact, the stored facts of the same subject and family of relations.
     """
-    before = list(stored)
-    known, places = KnownFacts(), _Places()
-    for statement in before:
-        for number, relation in _values_in(statement):
-            places.put(_placed(known, relation, statement), statement.id, number)
-    after = {one.id: one for one in new}
-    for statement in sorted(new, key=lambda one: (one.said_at, one.id)):
-        after[statement.id] = _said(known, places, statement, about)
-    settled_new = [places.settled(after[one.id]) for one in new]
-    changed = [one for old in before if (one := places.settled(old)) != old]
-    return Settled(new=settled_new, changed=changed)
+    standing = Standing()
+    standing.take(stored)
+    return standing.say(new, about=about)
 
 
 def resettle(stored: Sequence[Statement], about: Collection[str]) -> Sequence[Statement]:

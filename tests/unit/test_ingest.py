@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -246,3 +247,50 @@ async def test_a_run_names_its_user(bench: EngineBench, user_id: Any) -> None:
 
 def test_a_batch_is_what_the_store_takes_at_once() -> None:
     assert module.BATCH <= 1_000, "ids of memories from an export are looked up by one get_many"
+
+
+PLACES = ("Munich", "Berlin", "Rome", "Graz")
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_facts_end_each_other_over_batches_as_if_they_had_been_added_one_by_one(
+    bench: EngineBench, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Said in order or not, with another write in between, and with a repeat that is not stored again."""
+    monkeypatch.setattr(module, "BATCH", 3)
+    random = Random(seed)
+    texts = [
+        *(f"Anna lives in {random.choice(PLACES)}" for _ in range(9)),
+        *(f"I work at {random.choice(('Siemens', 'Bosch'))}" for _ in range(5)),
+        *("I have a dog", "I like tea", "I don't like tea any more", "Ben is my boss", "Zoe is my boss", "My dog died"),
+    ]
+    moments = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number) for number in range(len(texts))]
+    random.shuffle(texts)
+    if seed % 2:
+        random.shuffle(moments)
+    items: list[Any] = [
+        {"content": text, "speaker": random.choice(("Anna", None)), "occurred_at": moment, "idempotency_key": str(n)}
+        for n, (text, moment) in enumerate(zip(texts, moments, strict=True))
+    ]
+    items.insert(10, items[4])
+    engine = bench.engine()
+    for item in items:
+        await engine.add(**item, user_id="ben")
+    await engine.add_many(items[:6], user_id="anna")
+    await engine.ingest(items, user_id="anna")
+    assert await stands(engine, "anna") == await stands(engine, "ben")
+
+
+async def stands(engine: MemoryEngine, user_id: str) -> list[Any]:
+    """Return each memory with its validity and its facts, ids as places in the order of arrival."""
+    stored = [memory async for memory, _ in engine.export(user_id=user_id)]
+    place = {memory.id: number for number, memory in enumerate(stored)}
+    told = []
+    for memory in stored:
+        ended = [
+            (one.relation, one.object, place[one.memory_id])
+            for one in await engine.superseded(memory.id, user_id=user_id)
+        ]
+        closer = None if memory.superseded_by is None else place[memory.superseded_by]
+        told.append((memory.content, memory.valid_from, memory.invalid_at, closer, sorted(ended)))
+    return told

@@ -42,10 +42,10 @@ class Validity(NamedTuple):
 class Known:
     """A fact that is known: when it was said and by which source, when it holds, and which source ended it."""
 
-    __slots__ = ("adds", "at", "closed_by", "fact", "invalid_at", "order", "source", "valid_from")
+    __slots__ = ("adds", "at", "closed_by", "ended", "fact", "invalid_at", "order", "source", "valid_from")
 
-    def __init__(self, fact: Fact, at: datetime, source: str, order: int) -> None:
-        self.fact, self.at, self.source, self.order = fact, at, source, order
+    def __init__(self, fact: Fact, at: datetime, source: str, order: int, ended: set[str]) -> None:
+        self.fact, self.at, self.source, self.order, self.ended = fact, at, source, order, ended
         moment = fact.valid_from or at
         self.valid_from: datetime | None = None if fact.ended else moment
         self.invalid_at: datetime | None = moment if fact.ended else None
@@ -61,6 +61,7 @@ class Known:
 
     def end(self, moment: datetime, by: "Known") -> None:
         self.invalid_at, self.closed_by = moment, by.source
+        self.ended.add(self.source)
 
     def is_open(self, at: datetime) -> bool:
         return self.invalid_at is None or self.invalid_at > at
@@ -78,10 +79,12 @@ class KnownFacts:
         )
         self._families: defaultdict[str, set[str]] = defaultdict(set)
         self._numbers = count()
+        self.ended: set[str] = set()
+        """The sources of which a fact was ended since somebody last emptied this."""
 
     def place(self, fact: Fact, at: datetime, source: str) -> Known:
         """Take over a fact as it was settled before; the caller sets its validity."""
-        known = Known(fact, at, source, next(self._numbers))
+        known = Known(fact, at, source, next(self._numbers), self.ended)
         subject, family = entity_key(fact.subject), family_of(fact.relation)
         self._by_value[subject, family][fold(fact.object)].append(known)
         self._families[subject].add(family)
