@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import secrets
 import socket
 import statistics
 import subprocess
@@ -20,15 +21,17 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import jwt
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from context0 import AsyncContext0Client, ChatService, MemoryEngine, Settings
-from load_tests.service.pipelines import answers_per_s, request_of
+from load_tests.service.pipelines import Caller, answers_per_s, request_of
 from tests.cutting_proxy import cutting_proxy
 from tests.served_process import served
 
@@ -37,33 +40,47 @@ MEMORIES = 1_000
 
 
 async def overhead(options: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Ask alternately over HTTP and in this process, with the same memories; the chat's model answers at once."""
+    """Ask alternately over HTTP and in this process, with the same memories; the chat's model answers at once.
+
+    Over HTTP by a plain connection, which is what the service costs, and by httpx beside it, which takes its own time.
+    """
     memories = [{"content": f"Lena {n} lent the bike to Tom in week {n}", "speaker": "user"} for n in range(MEMORIES)]
     here = Settings(store_url=f"sqlite:///{folder}/here.db", data_dir=folder / "here", llm_provider="scripted")
     (folder / "there").mkdir()
     with served(folder / "there", llm_provider="scripted", log_level="WARNING") as service:
         key = service.key("anna")
+        pid, caller = service.process.pid, await Caller.connected(service.port)
+        search = partial(request_of, "POST", "/v1/memories/search", key)
+        turn = partial(request_of, "POST", "/v1/chat", key, accept="text/event-stream")
         async with MemoryEngine(here) as engine, ChatService(engine) as chat:
             await engine.add_many(memories, user_id="anna")
             async with httpx.AsyncClient(base_url=service.url, headers={"X-API-Key": key}) as client:
                 (await client.post("/v1/memories/batch", json={"memories": memories})).raise_for_status()
                 searches = await _in_turns(
                     options.sample,
-                    lambda n: engine.search(f"{QUESTION} {n}", user_id="anna"),
-                    lambda n: client.post("/v1/memories/search", json={"query": f"{QUESTION} {n}"}),
+                    lambda n: _search(engine, f"{QUESTION} {n}"),
+                    lambda n: caller.ms(search(json.dumps({"query": f"{QUESTION} {n}"}).encode())),
+                    lambda n: _search_by_httpx(client, f"{QUESTION} httpx {n}"),
                 )
                 tokens = await _in_turns(
                     options.sample,
                     lambda n: _first_token(chat, f"{QUESTION} {n}"),
-                    lambda n: _first_token_over_http(client, f"{QUESTION} {n}"),
+                    lambda n: caller.ms(turn(json.dumps({"message": f"{QUESTION} {n}"}).encode()), b"event: token"),
+                    lambda n: _first_token_by_httpx(client, f"{QUESTION} httpx {n}"),
                 )
+                cpu = await _cpu_of_turns(options.sample, chat, pid, caller, turn)
+            await caller.aclose()
     return {
         "search_in_process_ms": searches[0],
         "search_http_ms": searches[1],
         "search_overhead_ms": searches[1] - searches[0],
+        "search_httpx_ms": searches[2],
         "first_token_in_process_ms": tokens[0],
         "first_token_http_ms": tokens[1],
         "first_token_overhead_ms": tokens[1] - tokens[0],
+        "first_token_httpx_ms": tokens[2],
+        "turn_in_process_cpu_ms": cpu[0],
+        "turn_http_cpu_ms": cpu[1],
     }
 
 
@@ -105,19 +122,28 @@ async def rate(options: argparse.Namespace, folder: Path) -> dict[str, float]:
 
 
 async def streams(options: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Open many streams, all of them open at the same time, and read each to its end."""
+    """Open many streams, each of a user of its own, all of them at the same time, and read each to its end."""
     folder.mkdir()
     async with _model(first_token_ms=8_000, tokens=5, interval_ms=200) as (model_url, stats):
-        with _with_model(folder, model_url, owner_max_requests=4096) as service:
-            headers = {"X-API-Key": service.key("anna"), "Accept": "text/event-stream"}
-            limits = httpx.Limits(max_connections=None)
-            async with httpx.AsyncClient(base_url=service.url, headers=headers, limits=limits, timeout=120) as client:
-                started = time.perf_counter()
-                ended = await asyncio.gather(*(_ends_well(client, n) for n in range(options.streams)))
-                took = time.perf_counter() - started
-                peak = (await stats())["peak"]
+        secret = secrets.token_hex(32)
+        with _with_model(folder, model_url, jwt_secret=secret) as service:
+            body = json.dumps({"message": QUESTION}).encode()
+            ask = partial(request_of, "POST", "/v1/chat", body=body, accept="text/event-stream")
+            until = time.time() + 900
+            users = [jwt.encode({"sub": f"user {n}", "exp": until}, secret) for n in range(options.streams)]
+            started = time.perf_counter()
+            ended = await asyncio.gather(*(_is_answered(service.port, ask(token)) for token in users))
+            took = time.perf_counter() - started
+            peak, cpu_s = (await stats())["peak"], _cpu_s(service.process.pid)
             rss = _rss_mb(service.process.pid)
-    return {"streams": len(ended), "whole": sum(ended), "open_at_once": peak, "rss_mb": rss, "seconds": took}
+    return {
+        "streams": len(ended),
+        "whole": sum(ended),
+        "open_at_once": peak,
+        "rss_mb": rss,
+        "seconds": took,
+        "cpu_s": cpu_s,
+    }
 
 
 async def cuts(options: argparse.Namespace, folder: Path) -> dict[str, float]:
@@ -173,19 +199,38 @@ async def _is_whole(url: str, key: str) -> bool:
     return bool(done) and told == done
 
 
-async def _in_turns(
-    sample: int, first: Callable[[int], Awaitable[Any]], second: Callable[[int], Awaitable[Any]]
-) -> tuple[float, float]:
-    """Return the medians of both in ms, asked in turns, the first ten of each left out."""
-    times: tuple[list[float], list[float]] = ([], [])
+async def _in_turns(sample: int, *asks: Callable[[int], Awaitable[float]]) -> list[float]:
+    """Return the median of each in ms, asked in turns, the first ten left out; who is first changes."""
+    times: list[list[float]] = [[] for _ in asks]
     for n in range(sample + 10):
-        for ask, taken in zip((first, second), times, strict=True):
-            started = time.perf_counter()
-            answer = await ask(n)
-            told = answer if isinstance(answer, float) else (time.perf_counter() - started) * 1000
+        for place in range(len(asks)):
+            which = (place + n) % len(asks)
+            took = await asks[which](n)
             if n >= 10:
-                taken.append(told)
-    return statistics.median(times[0]), statistics.median(times[1])
+                times[which].append(took)
+    return [statistics.median(taken) for taken in times]
+
+
+async def _search(engine: MemoryEngine, text: str) -> float:
+    started = time.perf_counter()
+    await engine.search(text, user_id="anna")
+    return (time.perf_counter() - started) * 1000
+
+
+async def _search_by_httpx(client: httpx.AsyncClient, text: str) -> float:
+    started = time.perf_counter()
+    await client.post("/v1/memories/search", json={"query": text})
+    return (time.perf_counter() - started) * 1000
+
+
+async def _first_token_by_httpx(client: httpx.AsyncClient, text: str) -> float:
+    started, took = time.perf_counter(), 0.0
+    headers = {"Accept": "text/event-stream"}
+    async with client.stream("POST", "/v1/chat", json={"message": text}, headers=headers) as response:
+        async for line in response.aiter_lines():
+            if line == "event: token" and not took:
+                took = (time.perf_counter() - started) * 1000
+    return took
 
 
 async def _first_token(chat: ChatService, text: str) -> float:
@@ -196,19 +241,33 @@ async def _first_token(chat: ChatService, text: str) -> float:
     return took
 
 
-async def _first_token_over_http(client: httpx.AsyncClient, text: str) -> float:
-    started, took = time.perf_counter(), 0.0
-    headers = {"Accept": "text/event-stream"}
-    async with client.stream("POST", "/v1/chat", json={"message": text}, headers=headers) as response:
-        async for line in response.aiter_lines():
-            if line == "event: token" and not took:
-                took = (time.perf_counter() - started) * 1000
-    return took
+async def _cpu_of_turns(
+    sample: int, chat: ChatService, pid: int, caller: Caller, turn: Callable[[bytes], bytes]
+) -> tuple[float, float]:
+    """Return the processor time of a whole turn in ms: of this process, and of the service, in blocks by turns."""
+    here, there = 0.0, 0.0
+    for block in range(4):
+        started = time.process_time()
+        for n in range(sample // 4):
+            await _first_token(chat, f"{QUESTION} {block} {n}")
+        here += time.process_time() - started
+        started = _cpu_s(pid)
+        for n in range(sample // 4):
+            await caller.ms(turn(json.dumps({"message": f"{QUESTION} {block} {n}"}).encode()))
+        there += _cpu_s(pid) - started
+    whole = sample // 4 * 4 / 1000
+    return here / whole, there / whole
 
 
-async def _ends_well(client: httpx.AsyncClient, n: int) -> bool:
-    async with client.stream("POST", "/v1/chat", json={"message": f"{QUESTION} {n}"}) as response:
-        return response.status_code == 200 and any([line == "event: done" async for line in response.aiter_lines()])
+async def _is_answered(port: int, request: bytes) -> bool:
+    """Read one stream on a connection of its own; False where it is cut."""
+    caller = await Caller.connected(port)
+    try:
+        return await caller.ms(request, b"event: done") > 0
+    except RuntimeError:
+        return False
+    finally:
+        await caller.aclose()
 
 
 async def _cut_after(client: httpx.AsyncClient, tokens: int) -> None:

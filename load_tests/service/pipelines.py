@@ -1,4 +1,4 @@
-"""Requests as fast as one process can send them: raw HTTP/1.1 over kept connections, one protocol object each."""
+"""Requests as fast as one process can send them: raw HTTP/1.1 over kept connections."""
 
 import asyncio
 import time
@@ -60,7 +60,52 @@ async def answers_per_s(port: int, request: bytes, *, connections: int, seconds:
     return sum(counts) / (time.perf_counter() - started)
 
 
-def request_of(method: str, path: str, key: str, body: bytes = b"") -> bytes:
+class Caller:
+    """One kept connection, asked one request after another. A client library takes a millisecond, this 50 us."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connected(cls, port: int) -> "Caller":
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def ms(self, request: bytes, until: bytes = b"") -> float:
+        """Return how long it took until the whole answer, or `until`, had come; the answer is read to its end anyway.
+
+        Raises RuntimeError for an answer that is not 200, or without `until`.
+        """
+        started, took = time.perf_counter(), 0.0
+        self._writer.write(request)
+        received = b""
+        while not _is_whole(received):
+            fresh = await self._reader.read(1 << 16)
+            if not fresh:
+                raise RuntimeError(f"the connection ended after {len(received)} bytes")
+            received += fresh
+            if until and not took and until in received:
+                took = time.perf_counter() - started
+        took = took or (0.0 if until else time.perf_counter() - started)
+        if not received.startswith(b"HTTP/1.1 200") or not took:
+            raise RuntimeError(received[:300].decode())
+        return took * 1000
+
+    async def aclose(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+def _is_whole(received: bytes) -> bool:
+    head, separator, body = received.partition(b"\r\n\r\n")
+    lower = head.lower()
+    if not separator or _LENGTH not in lower:
+        return received.endswith(b"\r\n0\r\n\r\n")
+    at = lower.index(_LENGTH) + len(_LENGTH)
+    return len(body) >= int(lower[at:].split(b"\r\n")[0])
+
+
+def request_of(method: str, path: str, key: str, body: bytes = b"", accept: str = "*/*") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"authorization: Bearer {key}"]
-    lines += ["content-type: application/json", f"content-length: {len(body)}"]
+    lines += [f"accept: {accept}", "content-type: application/json", f"content-length: {len(body)}"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
