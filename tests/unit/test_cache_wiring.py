@@ -27,7 +27,7 @@ async def test_a_url_names_the_shared_cache_and_memory_is_none() -> None:
 
 
 def test_another_url_is_told_with_what_is_known(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="memcached.*redis://"):
+    with pytest.raises(ConfigurationError, match=r"memcached.*redis://"):
         build_parts(settings(tmp_path, cache_url="memcached://host"))
 
 
