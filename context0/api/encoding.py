@@ -9,10 +9,9 @@ import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from context0.memory.results import FoundMemory, SearchResult
+from context0.memory.results import SearchResult
 from stores.records import Memory
 
-_FOUND: Final = tuple(field.name for field in fields(FoundMemory) if field.name != "memory")
 _RESULT: Final = tuple(field.name for field in fields(SearchResult) if field.name != "items")
 _MOST: Final = 8_192
 """Memories whose JSON is held: about 1 KB each."""
@@ -27,15 +26,22 @@ class EncodedMemories:
     def __init__(self) -> None:
         self._held: dict[int, tuple[ref[Memory], orjson.Fragment]] = {}
 
+    def __len__(self) -> int:
+        return len(self._held)
+
     def found(self, result: SearchResult) -> Response:
         """Return the answer of a search."""
-        told: dict[str, object] = {
-            "items": [
-                {"memory": self._json(one.memory), **{name: getattr(one, name) for name in _FOUND}}
-                for one in result.items
-            ]
-        }
-        return answer(told | {name: getattr(result, name) for name in _RESULT})
+        items = [
+            {
+                "memory": self._json(one.memory),
+                "score": one.score,
+                "arms": one.arms,
+                "same": one.same,
+                "explanation": one.explanation,
+            }
+            for one in result.items
+        ]
+        return answer({"items": items} | {name: getattr(result, name) for name in _RESULT})
 
     def page(self, memories: Iterable[Memory], next_cursor: str | None) -> Response:
         return listed([self._json(memory) for memory in memories], next_cursor)
