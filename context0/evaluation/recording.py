@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from context0.clock import to_ms
 from context0.evaluation.datasets import Question
 from context0.evaluation.storing import Dataset, Progress, RunOptions, Stored, key_of, owner_of
 from context0.memory.fusion import Fusion, Mask, Scores, best, fuse, seen
@@ -129,7 +130,7 @@ def scored(case: Case, variant: Variant) -> tuple[Scores, Mask]:
         total = weigh(case.query, arms, snapshot, allowed, voices, keep=False).total
     found = allowed & seen(arms, len(snapshot))
     if snapshot.validity and not request.arms_only:
-        put_successors_first(total, found, allowed, snapshot)
+        put_successors_first(total, found, allowed, snapshot, to_ms(case.query.now))
     least = minimum(request, degraded=False)
     if least:
         likeness = relevance(case.query, arms, snapshot, allowed)

@@ -265,7 +265,7 @@ def test_the_client_loads_nothing_of_the_server() -> None:
     loaded = {name.partition(".")[0] for name in told.stdout.split()}
     assert loaded & {"stores", "numpy", "apsw", "fastapi", "uvicorn", "openai", "pymongo"} == set()
     inner = {".".join(name.split(".")[:2]) for name in told.stdout.split() if name.startswith("context0.")}
-    assert inner == {"context0.errors", "context0.llm", "context0.sdk", "context0.wire"}
+    assert inner == {"context0.errors", "context0.retry_budget", "context0.sdk", "context0.wire"}
 
 
 async def _read_into(told: list[ChatEvent], stream: AsyncChatStream) -> None:
