@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from context0.llm.retry_budget import RetryBudget
+from context0.retry_budget import RetryBudget
 from context0.sdk.errors import NoAnswer, Unreachable
 from context0.sdk.requests import Answer
 from context0.sdk.retrying import Failure, Pace, RetryRule, Send, Steps, Wait
