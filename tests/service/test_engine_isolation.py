@@ -12,7 +12,7 @@ from context0.errors import InvalidInput
 from context0.memory.engine import MemoryEngine
 from context0.memory.feedback import UnknownSearch
 from stores.errors import InvalidCursor, NotFound
-from stores.records import Memory, Scope
+from stores.records import IndexMark, Memory, Scope
 from tests.contracts.introspection import probes_in
 from tests.engine_bench import REGIMES, EngineBench, contents, count_of, ids, many
 
@@ -153,6 +153,46 @@ async def probe_superseded(engine: MemoryEngine, memory: Memory, stranger: str) 
 async def probe_keep_both(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
     with pytest.raises(NotFound):
         await engine.keep_both(memory.id, user_id=stranger)
+
+
+async def probe_ingest(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    known: Any = {"content": memory.content, "origin_id": memory.id}
+    count = await engine.ingest([known], user_id=stranger)
+    assert (count.added, count.known) == (1, 0), "that an id is known tells that it is somebody's"
+
+
+async def probe_export(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    assert [each.user_id async for each, _ in engine.export(user_id=stranger) if each.user_id != stranger] == []
+
+
+async def probe_failed_work(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    await given_up(engine, memory)
+    assert (await engine.failed_work(user_id=stranger)).items == ()
+    await engine.retry_failed(user_id="anna")
+    await engine.flush()
+
+
+async def probe_retry_failed(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    await given_up(engine, memory)
+    assert await engine.retry_failed([memory.id], user_id=stranger) == 0
+    assert await engine.retry_failed(user_id=stranger) == 0
+    await probe_failed_work(engine, memory, stranger)
+
+
+async def probe_drop_failed(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    await given_up(engine, memory)
+    assert await engine.drop_failed([memory.id], user_id=stranger) == 0
+    assert await engine.drop_failed(user_id=stranger) == 0
+    await probe_failed_work(engine, memory, stranger)
+
+
+async def probe_work_on(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    assert await engine.work_on([memory.id], user_id=stranger) == 0
+
+
+async def given_up(engine: MemoryEngine, memory: Memory) -> None:
+    mark = IndexMark(memory.id, memory.index.generation, "failed", 12, reason="embedding_invalid")
+    assert await engine._parts.documents.mark([mark], scope=Scope(owner="anna")) == 1
 
 
 PROBES: Final = probes_in(globals())
