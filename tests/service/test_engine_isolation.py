@@ -298,6 +298,8 @@ ARGUMENTS: Final[dict[str, tuple[Any, ...]]] = {
     **dict.fromkeys(("add", "get", "search", "update", "delete", "history", "superseded", "keep_both"), ("x",)),
     "add_many": ([{"content": "x"}],),
     "get_many": (["x"],),
+    "work_on": (["x"],),
+    "ingest": ([{"content": "x"}],),
     "feedback": ("x", "x"),
 }
 
