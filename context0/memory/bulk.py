@@ -50,12 +50,14 @@ class BulkEngine(EngineCore):
             await self._indexer.work_off()
         return count
 
-    async def export(self, *, user_id: str) -> AsyncIterator[tuple[Memory, Sequence[HistoryEntry]]]:
+    def export(self, *, user_id: str) -> AsyncIterator[tuple[Memory, Sequence[HistoryEntry]]]:
         """Yield every memory in order of arrival, with its former versions if it has any: never all in memory.
 
         What is written meanwhile may come or not. One round trip for some hundred memories, one for each history.
         """
-        scope = check_scope(user_id)
+        return self._exported(check_scope(user_id))
+
+    async def _exported(self, scope: Scope) -> AsyncIterator[tuple[Memory, Sequence[HistoryEntry]]]:
         await self._ready()
         documents, clock = self._parts.documents, self._parts.clock
         async for batch in documents.scan_documents(scope=scope):
