@@ -13,6 +13,9 @@ from context0.api.errors import Refused
 _CLOSE: Final = {"connection": "close"}
 """Where the rest of a request is not read, its connection is of no use any more."""
 
+IS_WHOLE: Final = "context0.is_whole"
+"""In the state of a request that had arrived whole when its task began: the server knows, and no timer is needed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyLimits:
@@ -30,30 +33,30 @@ class BodyReader:
 
     async def read(self, scope: Scope, receive: Receive) -> bytes | None:
         """Return the whole body; None where the head tells of none. Raises Refused."""
-        return await self._read(receive) if _has_body(scope, self._limits.max_bytes) else None
-
-    async def _read(self, receive: Receive) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
+        if not _has_body(scope, self._limits.max_bytes):
+            return None
+        if IS_WHOLE in scope["state"]:
+            return await self._whole(receive)
         try:
             async with asyncio.timeout(self._limits.deadline_s):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refused(400, "incomplete_body", "the request ended before its body did; send it again")
-                    chunks.append(message.get("body", b""))
-                    size += len(chunks[-1])
-                    if size > self._limits.max_bytes:
-                        raise _too_large(self._limits.max_bytes)
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
+                return await self._whole(receive)
         except TimeoutError:
-            raise Refused(
-                408,
-                "too_slow",
-                f"the request did not arrive within {self._limits.deadline_s:g} s; send it again",
-                _CLOSE,
-            ) from None
+            late = f"the request did not arrive within {self._limits.deadline_s:g} s; send it again"
+            raise Refused(408, "too_slow", late, _CLOSE) from None
+
+    async def _whole(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Refused(400, "incomplete_body", "the request ended before its body did; send it again")
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._limits.max_bytes:
+                raise _too_large(self._limits.max_bytes)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
 
 
 def decode(body: bytes) -> Any:

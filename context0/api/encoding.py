@@ -62,10 +62,23 @@ class EncodedMemories:
             del self._held[key]
 
 
+class Answer(Response):
+    """JSON that is there. Starlette's own way to make the same headers takes 4 us."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.body = body
+        self.status_code = status
+        self.background = None
+        self.raw_headers = [
+            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()),
+            (b"content-length", str(len(body)).encode()),
+            (b"content-type", b"application/json"),
+        ]
+
+
 def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return records, or lists of them, as JSON."""
-    body = orjson.dumps(value, default=plain)
-    return Response(body, status, headers=headers, media_type="application/json")
+    return Answer(orjson.dumps(value, default=plain), status, headers or {})
 
 
 def listed(items: Any, next_cursor: str | None = None, *, status: int = 200) -> Response:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from context0.api.auth import Gate
 from context0.api.body import BodyReader
+from context0.api.encoding import Answer
 from context0.api.envelope import Envelope, Observe, OpenStreams
 from context0.api.errors import INTERNAL, failure_of, invalid
 from context0.api.finding import Routes
@@ -98,7 +98,7 @@ class Entry:
             await self._fallback(scope, receive if body is None else _replayed(body, receive), envelope.send)
             return
         response = await route.answer(Call(scope, receive, body or b""))
-        if type(response) is Response:  # and no kind of stream
+        if isinstance(response, Answer):
             await envelope.send_whole(response)
         else:
             await response(scope, receive, envelope.send)

@@ -52,6 +52,12 @@ class JsonRoute(APIRoute):
         one_body = len(self.dependant.body_params) <= 1
         if self.dependant.dependencies or not one_body or self.dependant.request_param_name != "call":
             raise ValueError(f"{path}: a route takes its call first, parameters, and one body at most")
+        places = {
+            "path_params": self.dependant.path_params,
+            "query_params": self.dependant.query_params,
+            "headers": self.dependant.header_params,
+        }
+        self._parameters = [(fields, of) for of, fields in places.items() if fields]
         self._query = frozenset(field.alias for field in self.dependant.query_params)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -64,19 +70,15 @@ class JsonRoute(APIRoute):
 
     async def answer(self, call: Call) -> Response:
         """Answer a call. Raises Refused, RequestValidationError, and what the function raises."""
-        dependant, values, errors = self.dependant, dict[str, Any](), list[Any]()
+        values: dict[str, Any] = {}
+        errors: list[Any] = []
         if call.scope["query_string"]:
             self._refuse_unknown(call)
-        for fields, of in (
-            (dependant.path_params, "path_params"),
-            (dependant.query_params, "query_params"),
-            (dependant.header_params, "headers"),
-        ):
-            if fields:
-                read, faults = request_params_to_args(fields, getattr(call, of))
-                values |= read
-                errors += faults
-        for field in dependant.body_params:
+        for fields, of in self._parameters:
+            read, faults = request_params_to_args(fields, getattr(call, of))
+            values |= read
+            errors += faults
+        for field in self.dependant.body_params:
             values[field.name], faults = _body(field, call.content)
             errors += faults
         if errors:

@@ -16,6 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from context0.api.body import IS_WHOLE
+
 KEEP_ALIVE_S: Final = 20
 MAX_HEAD_BYTES: Final = 65_536
 BACKLOG: Final = 2_048
@@ -102,6 +104,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_arrived()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.scope["state"][IS_WHOLE] = True
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
