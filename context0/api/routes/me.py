@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import orjson
 from starlette.responses import Response, StreamingResponse
 
 from context0.api.encoding import answer
 from context0.api.routing import router, told
 from context0.api.services import Call
+from context0.memory.transfer import line, memory_line
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import OwnerRecord
 
@@ -54,7 +54,8 @@ async def erase_me(call: Call) -> Response:
 async def export_me(call: Call) -> Response:
     """Hand out everything that is kept of the user, a JSON record a line: memories, sessions, messages, decisions.
 
-    A record has a `kind` and a `record`. The last line has the kind `end` and counts; without it, it is incomplete.
+    A record has a `kind` and a `record`; memories come in the order in which they arrived, with former versions.
+    The last line has the kind `end` and counts; without it, it is incomplete.
     """
     return StreamingResponse(_exported(call), media_type=_LINES)
 
@@ -65,14 +66,17 @@ async def _exported(call: Call) -> AsyncIterator[bytes]:
 
     def lines(kind: str, records: Any) -> bytes:
         counts[kind] += len(records)
-        return b"".join(_line(kind, record) for record in records)
+        return b"".join(line(kind, record) for record in records)
 
+    waiting: list[bytes] = []
+    async for memory, former in engine.export(user_id=owner):
+        counts["memory"] += 1
+        waiting.append(memory_line(memory, former))
+        if len(waiting) == _PAGE:
+            yield b"".join(waiting)
+            waiting.clear()
+    yield b"".join(waiting)
     cursor: str | None = None
-    while True:
-        memories = await engine.list(user_id=owner, limit=_PAGE, cursor=cursor)
-        yield lines("memory", memories.items)
-        if (cursor := memories.next_cursor) is None:
-            break
     while True:
         sessions = await chat.sessions(user_id=owner, limit=_PAGE, cursor=cursor)
         yield lines("session", sessions.items)
@@ -86,7 +90,7 @@ async def _exported(call: Call) -> AsyncIterator[bytes]:
         yield lines("decision", [one.model_dump() for one in decisions.items])
         if (cursor := decisions.next_cursor) is None:
             break
-    yield _line("end", counts)
+    yield line("end", counts)
 
 
 async def _messages(call: Call, session_id: str) -> AsyncIterator[Any]:
@@ -96,7 +100,3 @@ async def _messages(call: Call, session_id: str) -> AsyncIterator[Any]:
         yield page.items
         if (cursor := page.next_cursor) is None:
             return
-
-
-def _line(kind: str, record: Any) -> bytes:
-    return orjson.dumps({"kind": kind, "record": record}, default=dict, option=orjson.OPT_APPEND_NEWLINE)
