@@ -30,10 +30,10 @@ class Settings(BaseSettings):
     )
     task_concurrency: int = Field(default=4, ge=1, le=256, description="Messages that one worker works on at once.")
     task_lease_s: float = Field(
-        default=60.0,
+        default=45.0,
         ge=1,
         le=3_600,
-        description="How long taken index work is one process's; at least twice embedding_deadline_s is used.",
+        description="How long taken index work is one process's; at least 1.5 times embedding_deadline_s is used.",
     )
     task_max_attempts: int = Field(
         default=12, ge=1, le=1_000, description="After so many failures by its own fault index work is given up."
