@@ -113,7 +113,7 @@ def build_task_broker(settings: Settings) -> "AsyncBroker":
 def _lease_s(settings: Settings) -> float:
     """Return how long index work is one process's: 0 where no other process does any."""
     is_alone = is_in_process(settings.task_url) and settings.resolved_store_url.startswith(("sqlite:", "reference:"))
-    return 0.0 if is_alone else max(settings.task_lease_s, 2 * settings.embedding_deadline_s)
+    return 0.0 if is_alone else max(settings.task_lease_s, 1.5 * settings.embedding_deadline_s)
 
 
 def _shared(store: CacheStore | None, recorder: Recorder) -> SharedCache | None:
