@@ -165,8 +165,10 @@ async def test_an_embedder_that_fails_in_this_process_stops_it_too(bench: Engine
     assert stopped.value.count.read == 0
 
 
-async def test_the_source_waits_for_the_store(bench: EngineBench) -> None:
+async def test_the_source_waits_for_the_store(bench: EngineBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Backpressure: with a store that stands still, three batches are read and one is asked for, not all of them."""
+    size = 50
+    monkeypatch.setattr(module, "BATCH", size)
     engine = bench.engine(documents=Faulty)
     documents: Any = engine._parts.documents
     go_on = asyncio.Event()
@@ -176,9 +178,9 @@ async def test_the_source_waits_for_the_store(bench: EngineBench) -> None:
 
     async def endless() -> AsyncIterator[Any]:
         nonlocal read
-        for item in many(8 * BATCH):
+        for item in many(8 * size):
             read += 1
-            if read == 3 * BATCH:
+            if read == 3 * size:
                 three_are_read.set()
             yield item
 
@@ -186,9 +188,9 @@ async def test_the_source_waits_for_the_store(bench: EngineBench) -> None:
     async with asyncio.timeout(30):
         await three_are_read.wait()
     await asyncio.sleep(0.1)  # would it go on, it did so now
-    assert read <= 4 * BATCH
+    assert read <= 4 * size
     go_on.set()
-    assert (await running).added == 8 * BATCH
+    assert (await running).added == 8 * size
 
 
 async def test_while_one_batch_is_written_the_next_one_is_embedded(bench: EngineBench) -> None:
