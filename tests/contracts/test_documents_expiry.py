@@ -70,6 +70,10 @@ async def probe_pending(store: DocumentStore, document: Document, now: datetime)
     return bool(await store.pending(limit=9, now=now))
 
 
+async def probe_claim(store: DocumentStore, document: Document, now: datetime) -> bool:
+    return bool(await store.claim(limit=9, now=now, until=now))
+
+
 PROBES = probes_in(globals())
 
 

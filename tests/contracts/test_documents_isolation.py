@@ -157,6 +157,15 @@ async def probe_scan_documents(store: DocumentStore, document: Document) -> None
     assert [batch async for batch in store.scan_documents(scope=STRANGER)] == []
 
 
+async def probe_claim(store: DocumentStore, document: Document) -> None:
+    until = FUTURE
+    assert await store.claim(limit=9, now=NOW, until=until, scope=STRANGER, ids=[LIVE, GONE]) == []
+
+
+async def probe_failed(store: DocumentStore, document: Document) -> None:
+    assert await store.failed(limit=9, scope=STRANGER) == []
+
+
 async def probe_mark(store: DocumentStore, document: Document) -> None:
     marks = [IndexMark(LIVE, 1, "done", embedding=unit_vector(0, 1).tobytes()), IndexMark(GONE, 2, "done")]
     assert await store.mark(marks, scope=STRANGER) == 0
