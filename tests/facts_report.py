@@ -1,4 +1,4 @@
-"""How well facts are read and ended by rules: `python -m tests.facts_report` prints the figures of the labelled tables."""
+"""How well facts are read and ended by rules: `python -m tests.facts_report` prints the labelled tables' figures."""
 
 from collections import Counter
 

@@ -108,7 +108,7 @@ class Flusher:
             writing.exception()  # seen: the caller may be gone
 
     async def flush(self) -> None:
-        """Write all that waits now. Raises Unavailable, Full when the store does not take it; it goes on waiting then."""
+        """Write all that waits now. Raises Unavailable, Full when the store does not take it: it goes on waiting."""
         async with self.lock:
             self._changes = 0
             self._urgent.clear()
