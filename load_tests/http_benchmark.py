@@ -183,7 +183,7 @@ async def resume(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         with _with_model(folder, model_url) as service:
             key = service.key("anna")
             for _ in range(options.resumes):
-                places: list[int | None] = [chance.randrange(200, 6_000), chance.randrange(200, 3_000), None]
+                places: list[int | None] = [chance.randrange(1_000, 6_000), chance.randrange(200, 3_000), None]
                 async with cutting_proxy(service.port, places) as proxy:
                     whole += await _is_whole(f"http://127.0.0.1:{proxy.port}", key)
     return {"turns": options.resumes, "whole": whole}
