@@ -1,6 +1,6 @@
 """The service against its own OpenAPI description: generated requests on both backends, no 5xx, no drift. S19, S4, S7.
 
-CONTEXT0_TEST_API_EXAMPLES sets how many requests each route gets in each phase: 15 here, thousands for a long run.
+CONTEXT0_TEST_API_EXAMPLES sets how many requests each route gets in each phase: 50 here, thousands for a long run.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.mongo_server import database_url, drop, fresh_name
 from tests.service_process import key_for, serving
 
-EXAMPLES = int(os.environ.get("CONTEXT0_TEST_API_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("CONTEXT0_TEST_API_EXAMPLES", "50"))
 LEAST_ROUTES = {GenerationMode.POSITIVE: 20, GenerationMode.NEGATIVE: 10}
 CHECKED = list(HealthCheck)
 CHECKS: list[Any] = [
