@@ -116,7 +116,7 @@ class CompletionEncoder:
         return last + DONE
 
     def _piece(self, choices: Sequence[Mapping[str, object]], **more: object) -> bytes:
-        """Return a `CompletionChunk`, without the fields that a piece lacks: some clients take null for a value."""
+        """Return a `chat.completion.chunk`, without the fields that it lacks: some clients take null for a value."""
         head = {
             "id": self._id,
             "object": "chat.completion.chunk",

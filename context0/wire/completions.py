@@ -100,34 +100,6 @@ class Completion(Record):
     context0: MemoryUse
 
 
-class Delta(Record):
-    """What a piece adds."""
-
-    role: Literal["assistant"] | None = None
-    content: str | None = None
-
-
-class ChunkChoice(Record):
-    """The only one."""
-
-    index: int = 0
-    delta: Delta
-    logprobs: None = None
-    finish_reason: Literal["stop", "length"] | None = None
-
-
-class CompletionChunk(Record):
-    """A piece of an answer. usage: in the last one, if it was asked for."""
-
-    id: str
-    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
-    created: int
-    model: str
-    choices: tuple[ChunkChoice, ...]
-    usage: CompletionUsage | None = None
-    context0: MemoryUse | None = None
-
-
 class Model(Record):
     """A name to give as `model`. Every name is taken; the service's own model answers."""
 
