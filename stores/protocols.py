@@ -4,7 +4,8 @@ For all of them. A call sees only the memories of its `scope`; another owner's i
 A store connects on `open`, which the engine calls once, before the first use, and may call again after a failure.
 Every call ends: it answers, or it raises `Unavailable` (`Timeout` when its deadline passed); it never answers a
 failure with an empty result. `aclose` may be called twice. "Now" is handed in, so that tests own the time.
-A memory whose `expires_at` is not after now, and a tombstone, are invisible to every read.
+A memory whose `expires_at` is not after now, and a tombstone, are invisible to every read. One in quarantine is read by
+its id, its history, `quarantined` and `scan_documents` only; whoever writes it gives it no words, relations or vector.
 Backends may not block the event loop for more than about a millisecond.
 """
 
@@ -80,6 +81,11 @@ class DocumentStore(Protocol):
 
         A deep page costs what the first one costs. One round trip.
         """
+
+    async def quarantined(
+        self, *, scope: Scope, limit: int, after: Keyset | None = None, now: datetime
+    ) -> list[Memory]:
+        """Return up to `limit` (1..1,001) memories that are in quarantine, as `list_page` those that are not."""
 
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         """Return the ids of all the memories that pass `where`, in no order. One round trip."""
@@ -184,8 +190,8 @@ class DocumentStore(Protocol):
     ) -> AsyncIterator[list[IndexRow]]:
         """Yield what the in-memory index of an owner is made of, in batches, in order of arrival.
 
-        since: only rows changed at or after it, with tombstones (`live` False); without it, live rows only. Expired
-        rows come too, with their `expires_ms`. vectors=False leaves the embeddings out.
+        since: only rows changed at or after it, with tombstones and what is in quarantine (`live` False); without it,
+        live rows only. Expired rows come too, with their `expires_ms`. vectors=False leaves the embeddings out.
         """
 
     def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:

@@ -67,7 +67,8 @@ class Memory:
 
     `occurred_at` is when it was said or happened, `created_at` when it was stored. `session_seq` orders the
     memories of one session by arrival: it grows, and has gaps. `version` counts the changes, from 1.
-    `importance` and `confidence` lie in [0, 1].
+    `importance` and `confidence` lie in [0, 1]. quarantine: why it is kept back from everything but its owner's
+    list of such memories; empty for nearly all.
     """
 
     id: MemoryId
@@ -96,6 +97,7 @@ class Memory:
     provenance: Provenance = field(default_factory=Provenance)
     metadata: Metadata = field(default_factory=dict)
     version: int = 1
+    quarantine: tuple[str, ...] = ()
 
     def evolve(self, **changes: object) -> "Memory":
         """Return a copy with `changes`: what `dataclasses.replace` does, ten times faster and without its checks."""
@@ -167,7 +169,10 @@ class Document:
 
 
 class IndexRow(NamedTuple):
-    """What the in-memory index of an owner keeps of one memory. Times are milliseconds since 1970, UTC."""
+    """What the in-memory index of an owner keeps of one memory. Times are milliseconds since 1970, UTC.
+
+    live: it is searched: neither a tombstone nor in quarantine.
+    """
 
     id: str
     version: int
@@ -237,13 +242,17 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
-    """One version of a memory's content; versions count from 1, the current one is the last."""
+    """One version of a memory's content; versions count from 1, the current one is the last.
+
+    quarantine: why this version was kept back: what is empty behind one that was not, was released.
+    """
 
     memory_id: MemoryId
     version: int
     event: HistoryEvent
     content: str
     changed_at: datetime
+    quarantine: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,9 +32,9 @@ def indexes_for(
         found = [indexes_for(branch, indexes) for branch in branches]
         return frozenset().union(*found) if all(found) else frozenset()
     usable = [index for index in indexes if not index.is_text and _covers(index, query, equal | ranged)]
-    ranked = [(_prefix(index, equal, ranged, sort), index.name) for index in usable]
-    best = max((length for length, _ in ranked), default=0)
-    return frozenset({next(name for length, name in ranked if length == best)}) if best else frozenset()
+    ranked = [(_prefix(index, equal, ranged, sort), index.partial is not None, index.name) for index in usable]
+    best = max((rank[:2] for rank in ranked), default=(0, False))  # of two that do as well, the smaller one
+    return frozenset({next(name for *rank, name in ranked if tuple(rank) == best)}) if best[0] else frozenset()
 
 
 def _fields(query: Mapping[str, Any]) -> tuple[set[str], set[str]]:
@@ -72,7 +72,7 @@ def _covers(index: Index, query: Mapping[str, Any], compared: set[str]) -> bool:
     """Say whether the query asks for nothing outside a partial index."""
     told = dict(_conditions(query))
     return all(
-        name in compared if condition == {"$exists": True} else told.get(name) == condition
+        told.get(name) == condition or (condition == {"$exists": True} and name in compared)
         for name, condition in (index.partial or {}).items()
     )
 

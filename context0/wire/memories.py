@@ -70,7 +70,7 @@ class SearchMemories(Body):
 
 
 class MemoryRecord(Record):
-    """A memory as it is stored."""
+    """A memory as it is stored. quarantine: why it is kept back from searches and prompts; empty for nearly all."""
 
     id: str
     user_id: str
@@ -98,6 +98,7 @@ class MemoryRecord(Record):
     provenance: Mapping[str, Any] = {}
     metadata: Mapping[str, Any] = {}
     version: int = 1
+    quarantine: tuple[str, ...] = ()
 
 
 class MemoryList(Record):
@@ -130,13 +131,14 @@ class SearchReply(Record):
 
 
 class HistoryRecord(Record):
-    """One version of a memory's content."""
+    """One version of a memory's content. quarantine: why it was kept back."""
 
     memory_id: str
     version: int
     event: Literal["added", "updated"]
     content: str
     changed_at: Time
+    quarantine: tuple[str, ...] = ()
 
 
 class HistoryList(Record):

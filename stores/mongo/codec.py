@@ -34,7 +34,7 @@ FIXED: Final = frozenset({"_id", "source_user_id", "created_at"})
 OPTIONAL: Final = (
     "summary", "agent_id", "session_id", "speaker", "occurred_at", "valid_from", "invalid_at", "superseded_by",
     "expires_at", "embedding", "embedding_model", "terms", "entity_terms", "traits", "relations", "metadata",
-    "provenance", "tags", "entities", "history",
+    "provenance", "tags", "entities", "history", "quarantine",
 )  # fmt: skip
 """What a document may lack."""
 
@@ -81,6 +81,7 @@ def encode(document: Document, owner: str) -> Row:
         "provenance": _encode_provenance(memory.provenance),
         "metadata": escape(memory.metadata) or None,
         "version": memory.version,
+        "quarantine": list(memory.quarantine) or None,
         "dedupe_key": document.dedupe_key,
         "terms": document.terms or None,
         "entity_terms": document.entity_terms or None,
@@ -156,6 +157,7 @@ def decode(row: Mapping[str, Any]) -> Memory:
         provenance=_decode_provenance(row.get("provenance")),
         metadata=unescape(row.get("metadata", {})),
         version=row["version"],
+        quarantine=tuple(row.get("quarantine", ())),
     )
 
 
@@ -181,7 +183,7 @@ def decode_index_row(row: Mapping[str, Any]) -> IndexRow:
     return IndexRow(
         id=row["_id"],
         version=row["version"],
-        live="deleted_at" not in row,
+        live="deleted_at" not in row and "quarantine" not in row,
         updated_ms=to_ms(moment(row["updated_at"])),
         created_ms=to_ms(moment(row["created_at"])),
         occurred_ms=_ms_or_none(row.get("occurred_at")),

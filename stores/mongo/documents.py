@@ -90,6 +90,11 @@ class MongoDocuments:
     ) -> list[Memory]:
         return await each(decode, await find(queries.newest(scope.owner, limit, after, where, now), self._database))
 
+    async def quarantined(
+        self, *, scope: Scope, limit: int, after: Keyset | None = None, now: datetime
+    ) -> list[Memory]:
+        return await each(decode, await find(queries.kept_back(scope.owner, limit, after, now), self._database))
+
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         return [row["_id"] for row in await find(queries.passing(where, scope.owner, now), self._database)]
 
@@ -145,6 +150,7 @@ class MongoDocuments:
                 event="updated" if place else "added",
                 content=row["input"],
                 changed_at=moment(row["changed_at"]),
+                quarantine=tuple(row.get("quarantine", ())),
             )
             for place, row in enumerate(inside)
         ]

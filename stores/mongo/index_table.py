@@ -71,6 +71,13 @@ DOCUMENT_INDEXES: Final[tuple[Index, ...]] = (
     ),
     Index(
         collection="memories",
+        name="quarantined",
+        keys=(("source_user_id", 1), ("created_at", -1), ("_id", -1), ("quarantine", 1)),
+        serves="quarantined: what is kept back from searches",
+        partial={"quarantine": {"$exists": True}},
+    ),
+    Index(
+        collection="memories",
         name="words",
         keys=(("source_user_id", 1), ("input", "text"), ("summary", "text"), ("tags", "text")),
         serves="A1: keyword; the owner's words only are read",

@@ -22,9 +22,11 @@ MAX_SEARCH_WORDS: Final = 64
 
 _ID: Final[Row] = {"_id": 1}
 _LIVE: Final[Row] = {"deleted_at": {"$exists": False}}
+_SEARCHED: Final[Row] = {**_LIVE, "quarantine": {"$exists": False}}
 _SCANNED: Final = (
     "version", "deleted_at", "updated_at", "created_at", "occurred_at", "expires_at", "session_id", "session_seq",
     "speaker", "memory_type", "terms", "entity_terms", "traits", "valid_from", "invalid_at", "superseded_by",
+    "quarantine",
 )  # fmt: skip
 
 _WORK: Final[Row] = dict.fromkeys(("source_user_id", "input", "index", "deleted_at", "embedding"), 1)
@@ -54,7 +56,7 @@ def by_keys(keys: Collection[str], owner: str) -> Query:
 
 def version_of(memory_id: MemoryId, owner: str) -> Query:
     """One memory's content, version and embedded history."""
-    projection = dict.fromkeys(("input", "version", "updated_at", "expires_at", "history"), 1)
+    projection = dict.fromkeys(("input", "version", "updated_at", "expires_at", "history", "quarantine"), 1)
     return Query(filter={"_id": memory_id, **_LIVE, "source_user_id": owner}, projection=projection, limit=1)
 
 
@@ -69,13 +71,23 @@ def moved_history(memory_id: MemoryId, below: int, owner: str) -> Query:
 
 
 def newest(owner: str, limit: int, after: Keyset | None, where: Filter | None, now: datetime) -> Query:
-    conditions = [_not_expired(now)]
-    if after is not None:
-        conditions.append(_beyond("created_at", "$lt", after))
+    conditions = [*_behind(after), _not_expired(now)]
     if where is not None:
         conditions.append(compile_filter(where))
     return Query(
         filter=_scoped(owner, _bounds("created_at", "$lte", after), *conditions),
+        projection=WITHOUT_INDEXES,
+        sort=(("created_at", -1), ("_id", -1)),
+        limit=limit,
+        batch=limit,
+    )
+
+
+def kept_back(owner: str, limit: int, after: Keyset | None, now: datetime) -> Query:
+    """The memories in quarantine, newest first."""
+    fields = {"quarantine": {"$exists": True}, **_bounds("created_at", "$lte", after)}
+    return Query(
+        filter=_scoped(owner, fields, *_behind(after), _not_expired(now), live=_LIVE),
         projection=WITHOUT_INDEXES,
         sort=(("created_at", -1), ("_id", -1)),
         limit=limit,
@@ -140,7 +152,7 @@ def changed(owner: str, since: datetime, after: Keyset | None, limit: int, *, ve
 
 def documents_of(owner: str, after: Keyset | None, limit: int) -> Query:
     return Query(
-        filter=_scoped(owner, _bounds("created_at", "$gte", after), *_later("created_at", after)),
+        filter=_scoped(owner, _bounds("created_at", "$gte", after), *_later("created_at", after), live=_LIVE),
         projection=WITHOUT_INDEXES,
         sort=(("created_at", 1), ("_id", 1)),
         limit=limit,
@@ -265,10 +277,10 @@ def _index_row(*, vectors: bool) -> Row:
     return dict.fromkeys((*_SCANNED, "embedding") if vectors else _SCANNED, 1)
 
 
-def _scoped(owner: str, fields: Mapping[str, Any], *conditions: Row) -> Row:
-    """Return a filter for live memories of the owner."""
+def _scoped(owner: str, fields: Mapping[str, Any], *conditions: Row, live: Row = _SEARCHED) -> Row:
+    """Return a filter for memories of the owner; live: without it, only those that are searched."""
     together = {"$and": list(conditions)} if conditions else {}
-    return {**fields, **_LIVE, **together, "source_user_id": owner}
+    return {**fields, **live, **together, "source_user_id": owner}
 
 
 def _not_expired(now: datetime) -> Row:
@@ -287,6 +299,10 @@ def _bounds(name: str, sign: str, after: Keyset | None) -> Row:
 def _beyond(name: str, sign: str, after: Keyset) -> Row:
     """Return what, inside `_bounds`, leaves out the rows up to the keyset that share its time."""
     return {"$or": [{name: {sign: from_ms(after.created_ms)}}, {"_id": {sign: after.id}}]}
+
+
+def _behind(after: Keyset | None) -> list[Row]:
+    return [] if after is None else [_beyond("created_at", "$lt", after)]
 
 
 def _later(name: str, after: Keyset | None) -> list[Row]:

@@ -144,7 +144,8 @@ async def _compare_and_set(same: Row, change: Row, key: str, now: datetime, data
 
 
 def _entry(row: Mapping[str, object]) -> Row:
-    return {"version": row["version"], "input": row["input"], "changed_at": row["updated_at"]}
+    entry: Row = {"version": row["version"], "input": row["input"], "changed_at": row["updated_at"]}
+    return {**entry, "quarantine": row["quarantine"]} if "quarantine" in row else entry
 
 
 async def _move_out(entries: Sequence[Row], memory_id: MemoryId, owner: str, database: MongoDatabase) -> None:

@@ -83,12 +83,16 @@ class ReferenceDocuments:
     async def list_page(
         self, *, scope: Scope, limit: int, after: Keyset | None = None, where: Filter | None = None, now: datetime
     ) -> list[Memory]:
-        found = [row.memory for row in self._visible(scope, now) if where is None or matches(where, row.memory)]
-        found.sort(key=_keyset, reverse=True)
-        return [memory for memory in found if after is None or _keyset(memory) < after][:limit]
+        found = [row.memory for row in self._searched(scope, now) if where is None or matches(where, row.memory)]
+        return _page(found, limit, after)
+
+    async def quarantined(
+        self, *, scope: Scope, limit: int, after: Keyset | None = None, now: datetime
+    ) -> list[Memory]:
+        return _page([row.memory for row in self._visible(scope, now) if row.memory.quarantine], limit, after)
 
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
-        return [row.memory.id for row in self._visible(scope, now) if matches(where, row.memory)]
+        return [row.memory.id for row in self._searched(scope, now) if matches(where, row.memory)]
 
     async def statements(
         self,
@@ -181,7 +185,7 @@ class ReferenceDocuments:
         among: Collection[MemoryId] | None = None,
         now: datetime,
     ) -> list[Hit]:
-        corpus = {row.memory.id: row.document.keywords for row in self._visible(scope, now)}
+        corpus = {row.memory.id: row.document.keywords for row in self._searched(scope, now)}
         return [hit for hit in rank(words, corpus) if among is None or hit.id in among][:limit]
 
     async def temporal(
@@ -196,7 +200,7 @@ class ReferenceDocuments:
         since, until = window.since or _EVER[0], window.until or _EVER[1]
         found = [
             (moment, row.memory.id)
-            for row in self._visible(scope, now)
+            for row in self._searched(scope, now)
             if since <= (moment := row.memory.occurred_at or row.memory.created_at) < until
             and (among is None or row.memory.id in among)
         ]
@@ -209,7 +213,7 @@ class ReferenceDocuments:
         rows = [
             index_row_of(row, vectors=vectors)
             for row in self._of(scope).values()
-            if (row.live if since is None else row.memory.updated_at >= since)
+            if (row.searched if since is None else row.memory.updated_at >= since)
         ]
         if rows:
             yield rows
@@ -285,6 +289,9 @@ class ReferenceDocuments:
     def _visible(self, scope: Scope, now: datetime) -> Iterator[Row]:
         return (row for row in self._of(scope).values() if row.visible(now))
 
+    def _searched(self, scope: Scope, now: datetime) -> Iterator[Row]:
+        return (row for row in self._visible(scope, now) if row.searched)
+
     def _holder(self, dedupe_key: str, scope: Scope, now: datetime) -> Row | None:
         return next(
             (
@@ -313,6 +320,11 @@ _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 def _keyset(memory: Memory) -> Keyset:
     return Keyset(milliseconds(memory.created_at), memory.id)
+
+
+def _page(memories: list[Memory], limit: int, after: Keyset | None) -> list[Memory]:
+    newest = sorted(memories, key=_keyset, reverse=True)
+    return [memory for memory in newest if after is None or _keyset(memory) < after][:limit]
 
 
 def _statement(row: Row) -> Statement:

@@ -35,6 +35,10 @@ class Row:
     def visible(self, now: datetime) -> bool:
         return self.live and not self.expired(now)
 
+    @property
+    def searched(self) -> bool:
+        return self.live and not self.memory.quarantine
+
     def current(self) -> HistoryEntry:
         return HistoryEntry(
             memory_id=self.memory.id,
@@ -42,6 +46,7 @@ class Row:
             event="updated" if self.past else "added",
             content=self.memory.content,
             changed_at=self.memory.updated_at,
+            quarantine=self.memory.quarantine,
         )
 
 
@@ -102,7 +107,7 @@ def index_row_of(row: Row, *, vectors: bool) -> IndexRow:
     return IndexRow(
         id=memory.id,
         version=memory.version,
-        live=row.live,
+        live=row.searched,
         updated_ms=milliseconds(memory.updated_at),
         created_ms=milliseconds(memory.created_at),
         occurred_ms=None if memory.occurred_at is None else milliseconds(memory.occurred_at),

@@ -12,6 +12,7 @@ COLUMNS: Final = (
     "id", "content", "memory_type", "speaker", "agent_id", "session_id", "session_seq", "importance", "confidence",
     "created_ms", "updated_ms", "occurred_ms", "expires_ms", "version", "embedding_model", "index_state", "generation",
     "attempts", "next_attempt_ms", "valid_ms", "invalid_ms", "superseded_by", "body", "index_reason",
+    "quarantine",
 )  # fmt: skip
 SELECT: Final = ", ".join(f"m.{name}" for name in COLUMNS)
 
@@ -65,6 +66,7 @@ def encode(document: Document) -> tuple[Any, ...]:
         memory.superseded_by,
         _encode_body(memory),
         memory.index.reason,
+        encode_names(memory.quarantine),
         document.dedupe_key,
         created if occurred is None else occurred,
     )
@@ -125,8 +127,18 @@ def decode(row: tuple[Any, ...], owner: str) -> Memory:
         invalid_at=from_ms_or_none(row[20]),
         superseded_by=row[21],
         provenance=_provenance(body.get("provenance")),
+        quarantine=decode_names(row[24]),
     )
     return memory
+
+
+def encode_names(names: Sequence[str]) -> str | None:
+    """Return short names, which hold no spaces, as one text; None for none."""
+    return " ".join(names) or None
+
+
+def decode_names(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split()) if text else ()
 
 
 def _provenance(values: list[Any] | None) -> Provenance:

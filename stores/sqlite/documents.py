@@ -26,10 +26,10 @@ from stores.records import (
     TimeWindow,
 )
 from stores.sqlite import index_work, maintenance, searching
-from stores.sqlite.codec import SELECT, decode, from_ms, to_ms
+from stores.sqlite.codec import SELECT, decode, decode_names, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
-from stores.sqlite.rows import LIVE, as_json, owner_number, query, row_of, row_range
+from stores.sqlite.rows import LIVE, SEARCHED, as_json, owner_number, query, row_of, row_range
 from stores.sqlite.writing import bury, insert, release_free_keys, rewrite, settle
 
 _SCAN_ROWS: Final = 10_000
@@ -65,6 +65,11 @@ class SqliteDocuments:
         self, *, scope: Scope, limit: int, after: Keyset | None = None, where: Filter | None = None, now: datetime
     ) -> list[Memory]:
         return await self._database.read(partial(_list, scope.owner, limit, after, where, to_ms(now)))
+
+    async def quarantined(
+        self, *, scope: Scope, limit: int, after: Keyset | None = None, now: datetime
+    ) -> list[Memory]:
+        return await self._database.read(partial(_quarantined, scope.owner, limit, after, to_ms(now)))
 
     async def match(self, where: Filter, *, scope: Scope, now: datetime) -> list[MemoryId]:
         return await self._database.read(partial(_match, scope.owner, where, to_ms(now)))
@@ -218,7 +223,7 @@ def _list(
     number = owner_number(connection, owner)
     if number is None:
         return []
-    sql = f"SELECT {SELECT} FROM memories AS m INDEXED BY memories_newest WHERE m.owner_no = ? AND {LIVE}"
+    sql = f"SELECT {SELECT} FROM memories AS m INDEXED BY memories_newest WHERE m.owner_no = ? AND {SEARCHED}"
     values: list[Any] = [number, now_ms]
     if after is not None:
         sql += " AND (m.created_ms, m.id) < (?, ?)"
@@ -231,12 +236,28 @@ def _list(
     return [decode(row, owner) for row in query(connection, sql, (*values, limit))]
 
 
+def _quarantined(
+    owner: str, limit: int, after: Keyset | None, now_ms: int, connection: apsw.Connection
+) -> list[Memory]:
+    number = owner_number(connection, owner)
+    if number is None:
+        return []
+    kept_back = f"m.quarantine IS NOT NULL AND {LIVE}"
+    sql = f"SELECT {SELECT} FROM memories AS m INDEXED BY memories_quarantined WHERE m.owner_no = ? AND {kept_back}"
+    values: list[Any] = [number, now_ms]
+    if after is not None:
+        sql += " AND (m.created_ms, m.id) < (?, ?)"
+        values += after
+    sql += " ORDER BY m.created_ms DESC, m.id DESC LIMIT ?"
+    return [decode(row, owner) for row in query(connection, sql, (*values, limit))]
+
+
 def _match(owner: str, where: Filter, now_ms: int, connection: apsw.Connection) -> list[MemoryId]:
     number = owner_number(connection, owner)
     if number is None:
         return []
     condition, parameters = compile_filter(where)
-    sql = f"SELECT m.id FROM memories AS m WHERE m.row BETWEEN ? AND ? AND {LIVE} AND {condition}"
+    sql = f"SELECT m.id FROM memories AS m WHERE m.row BETWEEN ? AND ? AND {SEARCHED} AND {condition}"
     return [memory_id for (memory_id,) in query(connection, sql, (*row_range(number), now_ms, *parameters))]
 
 
@@ -252,11 +273,11 @@ def _update(
     row = row_of(connection, memory.id, owner, now_ms)
     if row is None:
         raise NotFound(memory.id)
-    sql = "SELECT version, content, updated_ms FROM memories WHERE row = ?"
-    version, content, updated_ms = connection.execute(sql, (row,)).get
+    sql = "SELECT version, content, updated_ms, quarantine FROM memories WHERE row = ?"
+    version, content, updated_ms, quarantine = connection.execute(sql, (row,)).get
     if version != expected_version:
         raise Conflict(f"{memory.id} is at version {version}, not {expected_version}; read it and change it again")
-    connection.execute("INSERT INTO history VALUES (?, ?, ?, ?)", (row, version, content, updated_ms))
+    connection.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?)", (row, version, content, updated_ms, quarantine))
     release_free_keys(connection, [document.dedupe_key], owner, now_ms)
     rewrite(connection, row, document)
     settle(settled, owner, now_ms, connection)
@@ -287,8 +308,8 @@ def _history(memory_id: MemoryId, owner: str, now_ms: int, connection: apsw.Conn
     if row is None:
         raise NotFound(memory_id)
     sql = (
-        "SELECT version, content, changed_ms FROM history WHERE memory_row = ?1"
-        " UNION ALL SELECT version, content, updated_ms FROM memories WHERE row = ?1 ORDER BY version"
+        "SELECT version, content, changed_ms, quarantine FROM history WHERE memory_row = ?1"
+        " UNION ALL SELECT version, content, updated_ms, quarantine FROM memories WHERE row = ?1 ORDER BY version"
     )
     return [
         HistoryEntry(
@@ -297,6 +318,7 @@ def _history(memory_id: MemoryId, owner: str, now_ms: int, connection: apsw.Conn
             event="added" if version == 1 else "updated",
             content=content,
             changed_at=from_ms(changed_ms),
+            quarantine=decode_names(quarantine),
         )
-        for version, content, changed_ms in query(connection, sql, (row,))
+        for version, content, changed_ms, quarantine in query(connection, sql, (row,))
     ]

@@ -10,10 +10,10 @@ from stores.sqlite.codec import SELECT, decode
 from stores.sqlite.rows import owner_number, query, row_range
 
 _SCAN: Final = (
-    "SELECT m.row, m.id, m.version, m.deleted_ms IS NULL, m.updated_ms, m.created_ms, m.occurred_ms, m.expires_ms,"
-    " m.session_id, m.session_seq, m.speaker, m.memory_type, ifnull(i.terms, x''), ifnull(i.entity_terms, x''),"
-    " {vector}, ifnull(i.traits, 0), m.valid_ms, m.invalid_ms, m.superseded_by"
-    " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.row > ? AND m.row <= ? AND {condition}"
+    "SELECT m.row, m.id, m.version, m.deleted_ms IS NULL AND m.quarantine IS NULL, m.updated_ms, m.created_ms,"
+    " m.occurred_ms, m.expires_ms, m.session_id, m.session_seq, m.speaker, m.memory_type,"
+    " ifnull(i.terms, x''), ifnull(i.entity_terms, x''), {vector}, ifnull(i.traits, 0),"
+    " m.valid_ms, m.invalid_ms, m.superseded_by FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.row > ? AND m.row <= ? AND {condition}"
     " ORDER BY m.row LIMIT ?"
 )
 _OWNED: Final = {"memories": "row", "history": "memory_row", "relations": "memory_row"}
@@ -27,7 +27,7 @@ def scan(
     if number is None:
         return after, []
     low, high = row_range(number)
-    condition = "m.deleted_ms IS NULL" if since_ms is None else "m.updated_ms >= ?"
+    condition = "m.deleted_ms IS NULL AND m.quarantine IS NULL" if since_ms is None else "m.updated_ms >= ?"
     sql = _SCAN.format(vector=vector_column, condition=condition)
     values = (max(after, low - 1), high, *(() if since_ms is None else (since_ms,)), limit)
     found = query(connection, sql, values)

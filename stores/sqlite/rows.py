@@ -11,6 +11,9 @@ from stores.sqlite.schema import ROWS_PER_OWNER
 LIVE: Final = "m.deleted_ms IS NULL AND (m.expires_ms IS NULL OR m.expires_ms > ?)"
 """Neither deleted nor over; takes now in milliseconds."""
 
+SEARCHED: Final = f"{LIVE} AND m.quarantine IS NULL"
+"""Live, and not in quarantine."""
+
 
 def as_json(values: Iterable[str | int]) -> str:
     """Return a JSON list for json_each: one parameter, however many values."""

@@ -200,7 +200,23 @@ CREATE INDEX chat_sessions_latest ON chat_sessions (owner, deleted, updated_ms, 
 """
 """Session ids are an owner's own. The greatest number that was ever given goes along, so that none is used twice."""
 
-MIGRATIONS: Final[Sequence[str]] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+_VERSION_7: Final = """
+ALTER TABLE memories ADD COLUMN quarantine TEXT;
+ALTER TABLE history ADD COLUMN quarantine TEXT;
+CREATE INDEX memories_quarantined ON memories (owner_no, created_ms, id)
+    WHERE quarantine IS NOT NULL AND deleted_ms IS NULL;
+"""
+"""quarantine: why a memory is kept back, as names with spaces between; NULL for one that is not."""
+
+MIGRATIONS: Final[Sequence[str]] = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+    _VERSION_5,
+    _VERSION_6,
+    _VERSION_7,
+)
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 
 

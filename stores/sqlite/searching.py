@@ -9,7 +9,7 @@ import apsw
 
 from stores.records import MENTIONS, Hit, MemoryId, Relation, Statement, TimeWindow
 from stores.sqlite.codec import decode_relation, from_ms, from_ms_or_none, to_ms
-from stores.sqlite.rows import LIVE, as_json, owner_number, query, row_range
+from stores.sqlite.rows import SEARCHED, as_json, owner_number, query, row_range
 
 
 def keyword(
@@ -27,7 +27,7 @@ def keyword(
     expression = " OR ".join(crc32(word.encode()).to_bytes(4, "little").hex() for word in dict.fromkeys(words))
     sql = (
         "SELECT m.id, -bm25(memory_words) FROM memory_words JOIN memories AS m ON m.row = memory_words.rowid"
-        f" WHERE memory_words MATCH ? AND memory_words.rowid BETWEEN ? AND ? AND {LIVE}"
+        f" WHERE memory_words MATCH ? AND memory_words.rowid BETWEEN ? AND ? AND {SEARCHED}"
     )
     values: list[Any] = [expression, *row_range(number), now_ms]
     if among is not None:
@@ -49,7 +49,7 @@ def temporal(
     number = owner_number(connection, owner)
     if number is None:
         return []
-    sql = f"SELECT m.id FROM memories AS m INDEXED BY memories_event WHERE m.owner_no = ? AND {LIVE}"
+    sql = f"SELECT m.id FROM memories AS m INDEXED BY memories_event WHERE m.owner_no = ? AND {SEARCHED}"
     values: list[Any] = [number, now_ms]
     if window.since is not None:
         sql += " AND m.event_ms >= ?"

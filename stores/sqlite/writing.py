@@ -18,7 +18,7 @@ _BURY: Final = (
     "UPDATE memories SET content = '', speaker = NULL, agent_id = NULL, session_id = NULL, dedupe_key = NULL,"
     """ body = '{"hash":"","tags":[],"entities":[]}', deleted_ms = ?, updated_ms = ?, embedding_model = NULL,"""
     " occurred_ms = NULL, event_ms = created_ms, expires_ms = NULL, valid_ms = NULL, invalid_ms = NULL,"
-    " superseded_by = NULL, generation = generation + 1,"
+    " superseded_by = NULL, quarantine = NULL, generation = generation + 1,"
     " index_state = 'pending', attempts = 0, next_attempt_ms = 0, index_reason = '', lost = 0 WHERE row = ?"
 )
 _INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -25,7 +25,7 @@ from tests.contracts.builders import (
 )
 from tests.contracts.introspection import methods_taking, probes_in
 
-NOT_READS = {"put_many", "delete", "settle", "expired"}
+NOT_READS = {"put_many", "delete", "settle", "expired", "quarantined"}
 
 
 # Each probe says whether the method, asked at `now`, still sees the memory.

@@ -97,6 +97,10 @@ async def probe_list_page(store: DocumentStore, document: Document) -> None:
     assert await store.list_page(scope=STRANGER, limit=99, where=where, now=NOW) == []
 
 
+async def probe_quarantined(store: DocumentStore, document: Document) -> None:
+    assert await store.quarantined(scope=STRANGER, limit=99, now=NOW) == []
+
+
 async def probe_match(store: DocumentStore, document: Document) -> None:
     assert await store.match(parse_filter({"NOT": {"speaker": "x"}}), scope=STRANGER, now=NOW) == []
 

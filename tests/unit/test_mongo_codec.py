@@ -49,6 +49,7 @@ FULL = build_memory(
     provenance=Provenance(session_id="s1", message_id="m1", agent="agent", trust=0.5),
     metadata={"city": "Munich", "n": 2**40, "deep": {"list": [1, 2.5, None, True, {"x": "y"}]}},
     version=7,
+    quarantine=("override",),
 )
 
 

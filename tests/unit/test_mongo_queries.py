@@ -31,6 +31,7 @@ EXPECTED: Mapping[str, tuple[Query, set[str]]] = {
     "newest": (queries.newest("anna", 20, None, None, NOW), {"newest"}),
     "newest, deep": (queries.newest("anna", 20, AFTER, None, NOW), {"newest"}),
     "newest, filtered": (queries.newest("anna", 20, AFTER, DEEP, NOW), {"newest"}),
+    "kept_back": (queries.kept_back("anna", 20, AFTER, NOW), {"quarantined"}),
     "passing": (queries.passing(DEEP, "anna", NOW), {"newest"}),
     "passing, by type": (queries.passing(TYPE, "anna", NOW), {"newest_of_type"}),
     "passing, by tag": (queries.passing(TAG, "anna", NOW), {"tags"}),
@@ -122,7 +123,7 @@ def test_the_owner_is_asked_for_last(name: str) -> None:
 def test_reads_leave_out_what_nobody_asked_for(name: str) -> None:
     projection = EXPECTED[name][0].projection
     assert projection
-    if name.startswith(("newest", "by_ids", "documents_of")):
+    if name.startswith(("newest", "kept_back", "by_ids", "documents_of")):
         assert {"embedding", "terms", "entity_terms", "relations", "history"} <= {
             k for k, v in projection.items() if v == 0
         }
