@@ -13,8 +13,9 @@ _SCAN: Final = (
     "SELECT m.row, m.id, m.version, m.deleted_ms IS NULL AND m.quarantine IS NULL, m.updated_ms, m.created_ms,"
     " m.occurred_ms, m.expires_ms, m.session_id, m.session_seq, m.speaker, m.memory_type,"
     " ifnull(i.terms, x''), ifnull(i.entity_terms, x''), {vector}, ifnull(i.traits, 0),"
-    " m.valid_ms, m.invalid_ms, m.superseded_by FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.row > ? AND m.row <= ? AND {condition}"
-    " ORDER BY m.row LIMIT ?"
+    " m.valid_ms, m.invalid_ms, m.superseded_by"
+    " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row"
+    " WHERE m.row > ? AND m.row <= ? AND {condition} ORDER BY m.row LIMIT ?"
 )
 _OWNED: Final = {"memories": "row", "history": "memory_row", "relations": "memory_row"}
 
