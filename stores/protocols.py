@@ -215,6 +215,12 @@ class DocumentStore(Protocol):
         Each is given to one caller only, whatever the clocks of others say. Three round trips at most.
         """
 
+    async def count_pending(self, scope: Scope) -> int:
+        """Return how many of the owner's memories, tombstones included, still need index work, due or not.
+
+        Reads what is pending of all owners, so it is for people, not for every request. One round trip.
+        """
+
     async def failed(
         self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
     ) -> list[FailedWork]:

@@ -1,6 +1,7 @@
 """What concerns many memories of a user at once: taking them in, handing them out, and the work that was given up."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from context0.memory.ingest import Ingest, IngestCount, ProgressTold, RefusalTol
 from context0.memory.inputs import check_ids, check_limit, check_scope
 from context0.memory.transfer import without_origin
 from context0.memory.writing import Draft, draft_memory
+from stores.cursors import CursorContext
 from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope
 from stores.settling import as_stored, places_of
 
@@ -69,15 +71,25 @@ class BulkEngine(EngineCore):
                     former = (await documents.history(memory.id, scope=scope, now=clock.now()))[:-1]
                 yield memory, former
 
-    async def failed_work(self, *, user_id: str, limit: int = 100, after: str | None = None) -> Page[FailedWork]:
+    async def pending_work(self, *, user_id: str) -> int:
+        """Return how many of the user's memories still wait for their index work. One round trip."""
+        scope = check_scope(user_id)
+        await self._ready()
+        return await self._parts.documents.count_pending(scope)
+
+    async def failed_work(self, *, user_id: str, limit: int = 100, cursor: str | None = None) -> Page[FailedWork]:
         """Return the user's memories whose index work was given up, with the reason: they are not found by meaning.
 
-        after: the `next_cursor` of the page before. One round trip.
+        In order of ids. One round trip. Raises InvalidCursor.
         """
         scope, number = check_scope(user_id), check_limit(limit)
-        (behind,) = (None,) if after is None else check_ids([after]) or (None,)
+        context = CursorContext(kind="list", owner=scope.owner, query="failed work")
         await self._ready()
-        return await DeadLetters(self._parts.documents).page(limit=number, scope=scope, after=behind)
+        now = self._parts.clock.now()
+        after = None if cursor is None else MemoryId(self._cursors.decode(cursor, context, now=now)[0])
+        page = await DeadLetters(self._parts.documents).page(limit=number, scope=scope, after=after)
+        last = page.next_cursor
+        return replace(page, next_cursor=None if last is None else self._cursors.encode([last], context, now=now))
 
     async def retry_failed(self, ids: Collection[str] | None = None, *, user_id: str) -> int:
         """Try the given-up index work again, all of it or that of some memories; return how much there was."""

@@ -15,6 +15,7 @@ from context0.sdk.async_resources import (
     AsyncMemories,
     AsyncPrivacyMode,
     AsyncSessions,
+    AsyncTasks,
 )
 from context0.sdk.mem0 import Mem0Verbs
 from context0.sdk.mem0_filters import meant_by
@@ -38,9 +39,9 @@ from context0.wire.service import Health
 class AsyncContext0Client:
     """Talks to a Context0 service. `Context0Client` has the same methods, not to be awaited.
 
-    By subject: `memories`, `chat`, `sessions`, `decisions`, `mode`, `me`; beside them Mem0's verbs, for programs that
-    move over. Whose memory it is, the key says: a `user_id` is only compared with that. Use it in `async with`, or
-    close it. One client belongs to one event loop. Errors are `context0.sdk.errors.ClientError`.
+    By subject: `memories`, `chat`, `sessions`, `decisions`, `mode`, `tasks`, `me`; beside them Mem0's verbs, for
+    programs that move over. Whose memory it is, the key says: a `user_id` is only compared with that. Use it in `async
+    with`, or close it. One client belongs to one event loop. Errors are `context0.sdk.errors.ClientError`.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class AsyncContext0Client:
         self.sessions = AsyncSessions(self._courier)
         self.decisions = AsyncDecisions(self._courier)
         self.mode = AsyncPrivacyMode(self._courier)
+        self.tasks = AsyncTasks(self._courier)
         self.me = AsyncMe(self._courier)
 
     async def __aenter__(self) -> Self:

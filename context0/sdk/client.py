@@ -22,7 +22,7 @@ from context0.sdk.mem0_shapes import (
     changes_of,
     common_to,
 )
-from context0.sdk.resources import Chat, Decisions, Me, Memories, PrivacyMode, Sessions
+from context0.sdk.resources import Chat, Decisions, Me, Memories, PrivacyMode, Sessions, Tasks
 from context0.sdk.retrying import RetryRule
 from context0.sdk.wiring import LOCAL, set_up
 from context0.wire.service import Health
@@ -31,9 +31,9 @@ from context0.wire.service import Health
 class Context0Client:
     """Talks to a Context0 service. `AsyncContext0Client` has the same methods, to be awaited.
 
-    By subject: `memories`, `chat`, `sessions`, `decisions`, `mode`, `me`; beside them Mem0's verbs, for programs that
-    move over. Whose memory it is, the key says: a `user_id` is only compared with that. Use it in `with`, or close it.
-    Safe for several threads. Errors are `context0.sdk.errors.ClientError`.
+    By subject: `memories`, `chat`, `sessions`, `decisions`, `mode`, `tasks`, `me`; beside them Mem0's verbs, for
+    programs that move over. Whose memory it is, the key says: a `user_id` is only compared with that. Use it in `with`,
+    or close it. Safe for several threads. Errors are `context0.sdk.errors.ClientError`.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Context0Client:
         self.sessions = Sessions(self._courier)
         self.decisions = Decisions(self._courier)
         self.mode = PrivacyMode(self._courier)
+        self.tasks = Tasks(self._courier)
         self.me = Me(self._courier)
 
     def __enter__(self) -> Self:

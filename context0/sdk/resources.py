@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from typing import Unpack
 
-from context0.sdk import chat_calls, memory_calls, owner_calls
+from context0.sdk import chat_calls, memory_calls, owner_calls, task_calls
 from context0.sdk.courier import ChatStream, Courier
 from context0.sdk.exporting import MEMORIES_ONLY, Exported, exported
 from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions, TurnOptions
@@ -11,6 +11,7 @@ from context0.sdk.streaming import StreamedTurn
 from context0.wire.chat import ChatDecision, ChatReply, Mode, Ruling
 from context0.wire.memories import HistoryRecord, MemoryList, MemoryRecord, ReceiptRecord, SearchReply
 from context0.wire.sessions import DecisionList, MessageList, MessageRecord, ModeRecord, SessionList, SessionRecord
+from context0.wire.tasks import TaskList, TaskRecord
 
 
 class _Resource:
@@ -155,6 +156,34 @@ class PrivacyMode(_Resource):
     def set(self, mode: Mode | None, session_id: str | None = None) -> ModeRecord:
         """Set the mode of a session, or of all that the user says; None takes it back. Returns what holds now."""
         return self._courier.call(chat_calls.set_mode(mode, session_id))
+
+
+class Tasks(_Resource):
+    """Index work that was given up: such memories are found by word, person and date, but not by meaning."""
+
+    def list(self, *, limit: int = 100, cursor: str | None = None) -> TaskList:
+        """Return a page of what was given up, with the reasons; how many memories still wait; and the next cursor."""
+        return self._courier.call(task_calls.page(limit, cursor))
+
+    def iterate(self) -> Iterator[TaskRecord]:
+        """Yield all that was given up, in order of ids."""
+        return self._courier.walk(task_calls.pages)
+
+    def retry(self, memory_id: str) -> None:
+        """Try one memory's work again, as if for the first time. Raises NotFound."""
+        self._courier.call(task_calls.retry(memory_id))
+
+    def retry_all(self) -> int:
+        """Try everything again that was given up; return how much it was."""
+        return (self._courier.call(task_calls.retry_all())).count
+
+    def drop(self, memory_id: str) -> None:
+        """Leave one memory's work undone, and list it no more; the memory stays. Raises NotFound."""
+        self._courier.call(task_calls.drop(memory_id))
+
+    def drop_all(self) -> int:
+        """Leave everything undone that was given up; return how much it was. No memory is removed."""
+        return (self._courier.call(task_calls.drop_all())).count
 
 
 class Me(_Resource):

@@ -226,6 +226,9 @@ class MongoDocuments:
         among = None if scope is None or ids is None else (scope.owner, ids)
         return await writing.claim(limit, now, until, among, self._database)
 
+    async def count_pending(self, scope: Scope) -> int:
+        return await upkeep.count_pending(scope.owner, self._database)
+
     async def failed(
         self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
     ) -> list[FailedWork]:

@@ -59,6 +59,13 @@ async def count(owner: str, database: MongoDatabase) -> dict[str, int]:
     return {**counted, "history": counted["history"] + moved}
 
 
+async def count_pending(owner: str, database: MongoDatabase) -> int:
+    """Return how many memories of the owner, tombstones included, still need index work."""
+    with database.calls():
+        waiting = {"index.state": "pending", "source_user_id": owner}
+        return await database.collection("memories").count_documents(waiting)
+
+
 async def get_meta(key: str, database: MongoDatabase) -> bytes | None:
     with database.calls():
         row = await database.collection("context0_meta").find_one({"_id": key})

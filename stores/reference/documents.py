@@ -246,6 +246,9 @@ class ReferenceDocuments:
             rows[work.id] = claimed(rows[work.id], until)
         return chosen[:limit]
 
+    async def count_pending(self, scope: Scope) -> int:
+        return sum(row.memory.index.state == "pending" for row in self._of(scope).values())
+
     async def failed(
         self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
     ) -> list[FailedWork]:

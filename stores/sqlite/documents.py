@@ -185,6 +185,9 @@ class SqliteDocuments:
     async def mark(self, marks: Sequence[IndexMark], *, scope: Scope) -> int:
         return await self._database.write(partial(index_work.mark, marks, scope.owner))
 
+    async def count_pending(self, scope: Scope) -> int:
+        return await self._database.read(partial(index_work.count_pending, scope.owner))
+
     async def failed(
         self, *, limit: int, scope: Scope | None = None, after: MemoryId | None = None
     ) -> list[FailedWork]:

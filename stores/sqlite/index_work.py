@@ -89,6 +89,16 @@ def mark(marks: Sequence[IndexMark], owner: str, connection: apsw.Connection) ->
     return taken
 
 
+def count_pending(owner: str, connection: apsw.Connection) -> int:
+    """Return how many memories of the owner, tombstones included, still need index work."""
+    sql = (
+        "SELECT count(*) FROM memories INDEXED BY memories_pending WHERE index_state = 'pending'"
+        " AND owner_no = (SELECT owner_no FROM owners WHERE owner = ?)"
+    )
+    [(number,)] = query(connection, sql, (owner,))
+    return int(number)
+
+
 def failed(limit: int, owner: str | None, after: str, connection: apsw.Connection) -> list[FailedWork]:
     """Return work that was given up, of one owner or of all, behind the id `after`."""
     condition = "" if owner is None else " AND o.owner = ?"

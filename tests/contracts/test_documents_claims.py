@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stores.protocols import DocumentStore
-from stores.records import IndexMark, IndexState, PendingWork
+from stores.records import IndexMark, IndexState, PendingWork, Scope
 from tests.contracts.builders import (
     ANNA,
     BEN,
@@ -130,6 +130,21 @@ async def test_a_deletion_frees_it_at_once(documents: DocumentStore) -> None:
 async def test_expired_memories_are_not_claimed(documents: DocumentStore) -> None:
     await put(documents, build_document(index=PENDING, expires_at=NOW + MILLISECOND))
     assert await claim(documents, now=NOW + MILLISECOND) == []
+
+
+# --- how much waits
+
+
+async def test_what_is_pending_is_counted_for_one_owner(documents: DocumentStore) -> None:
+    """A11"""
+    hers = [build_document(f"h{n}", index=PENDING) for n in range(3)]
+    later = build_document("later", index=IndexState(state="pending", attempts=1, next_attempt_at=FUTURE))
+    await put(documents, *hers, later, build_document("done"))
+    await put(documents, build_document("his", index=PENDING, scope=BEN), scope=BEN)
+    assert [await documents.count_pending(scope) for scope in (ANNA, BEN, Scope(owner="carl"))] == [4, 1, 0]
+    await documents.mark([IndexMark(hers[0].memory.id, 1, "done")], scope=ANNA)
+    await documents.delete(hers[1].memory.id, scope=ANNA, now=NOW)
+    assert await documents.count_pending(ANNA) == 3  # what was deleted has to leave the indexes
 
 
 # --- failed

@@ -34,6 +34,7 @@ CALLS: Final[dict[str, Callable[[MemoryEngine], Any]]] = {
     "keep_both": lambda engine: engine.keep_both("x", user_id="anna"),
     "ingest": lambda engine: engine.ingest(many(2), user_id="anna"),
     "export": lambda engine: anext(engine.export(user_id="anna")),
+    "pending_work": lambda engine: engine.pending_work(user_id="anna"),
     "failed_work": lambda engine: engine.failed_work(user_id="anna"),
     "retry_failed": lambda engine: engine.retry_failed(user_id="anna"),
     "drop_failed": lambda engine: engine.drop_failed(user_id="anna"),

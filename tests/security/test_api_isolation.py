@@ -17,7 +17,7 @@ from context0.api.measuring import open_measuring
 from context0.llm.extractive import ExtractiveLLM
 from context0.observability.measurements import Measurements
 from context0.settings import Settings
-from stores.records import Scope
+from stores.records import IndexMark, Scope
 from tests.contracts.chat_bench import build_decision
 from tests.engine_bench import open_bench
 from tests.service_bench import ServiceBench, open_service
@@ -109,6 +109,11 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
             },
         ),
     ),
+    ("GET", "/v1/tasks"): (OWN, Probe(expects=(400,), params={"cursor": "{task_cursor}"})),
+    ("POST", "/v1/tasks/retry"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
+    ("DELETE", "/v1/tasks"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
+    ("POST", "/v1/tasks/{memory_id}/retry"): (Probe(),),
+    ("DELETE", "/v1/tasks/{memory_id}"): (Probe(),),
     ("GET", "/v1/models"): (OWN,),
     ("GET", "/v1/me"): (OWN,),
     ("GET", "/v1/me/export"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
@@ -148,7 +153,9 @@ async def victim_of(service: ServiceBench) -> Victim:
     chats = await service.services.engine.chats()
     await chats.put_decisions([DECISION], scope=Scope(owner="anna"))
     first = await anna.post("/v1/memories", json={"content": f"my {CANARY} is mauve", "idempotency_key": "canary-key"})
-    await anna.post("/v1/memories", json={"content": f"another {CANARY}"})
+    other = await anna.post("/v1/memories", json={"content": f"another {CANARY}"})
+    marks = [IndexMark(memory.json()["id"], 1, "failed", reason="embedding_invalid") for memory in (first, other)]
+    assert await service.services.engine._parts.documents.mark(marks, scope=Scope(owner="anna")) == 2
     events = await service.all_events("anna", "/v1/chat", json={"message": f"hello {CANARY} of Munich"})
     await anna.post("/v1/chat", json={"message": f"again {CANARY}", "session_id": events[0].json()["session_id"]})
     await anna.post("/v1/chat", json={"message": f"else {CANARY}"})
@@ -156,6 +163,7 @@ async def victim_of(service: ServiceBench) -> Victim:
     one = {"limit": 1}
     cursors = {
         "memory_cursor": await anna.get("/v1/memories", params=one),
+        "task_cursor": await anna.get("/v1/tasks", params=one),
         "session_cursor": await anna.get("/v1/sessions", params=one),
         "message_cursor": await anna.get(f"/v1/sessions/{session_id}/messages", params=one),
         "search_cursor": await anna.post("/v1/memories/search", json={"query": CANARY, "limit": 1}),

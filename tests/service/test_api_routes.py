@@ -11,6 +11,8 @@ from context0.memory.engine import MemoryEngine
 from context0.wire import ChatReply
 from context0.wire.memories import MemoryList, MemoryRecord, ReceiptRecord, SearchReply
 from context0.wire.sessions import MessageList, SessionList
+from context0.wire.tasks import TaskList
+from stores.records import IndexMark, MemoryId, Scope
 from tests.chat_bench import reply_to
 from tests.service_bench import ServiceBench, code_of, open_service
 
@@ -94,6 +96,36 @@ async def test_an_idempotency_key_is_one_memory_of_one_user(service: ServiceBenc
     assert (await ben.post("/v1/memories", json=sent, headers=key)).json()["id"] != first
     both = await anna.post("/v1/memories", json={**sent, "idempotency_key": "k2"}, headers=key)
     assert both.status_code == 422
+
+
+async def test_given_up_work_is_listed_tried_again_and_dropped(service: ServiceBench, anna: httpx.AsyncClient) -> None:
+    """A11"""
+    memories = [await added(anna, f"note {number}") for number in range(3)]
+    ids = [memory.id for memory in memories]
+    engine = service.services.engine
+
+    async def given_up(number: int) -> None:
+        mark = IndexMark(MemoryId(ids[number]), 1, "failed", attempts=12, reason="embedding_invalid")
+        assert await engine._parts.documents.mark([mark], scope=Scope(owner="anna")) == 1
+
+    for number in range(3):
+        await given_up(number)
+    first = TaskList.model_validate_json((await anna.get("/v1/tasks", params={"limit": 2})).content)
+    rest = await anna.get("/v1/tasks", params={"cursor": first.next_cursor})
+    assert [one.memory_id for one in first.items] + [one["memory_id"] for one in rest.json()["items"]] == sorted(ids)
+    assert (first.items[0].reason, first.items[0].attempts, first.pending) == ("embedding_invalid", 12, 0)
+    path = f"/v1/tasks/{ids[0]}"
+    assert (await anna.post(f"{path}/retry")).json() == {"count": 1}
+    for again in (await anna.post(f"{path}/retry"), await anna.delete(path), await anna.delete("/v1/tasks/nothing")):
+        assert (again.status_code, code_of(again)) == (404, "not_found")
+    await engine.flush()
+    assert (await anna.get(f"/v1/memories/{ids[0]}")).json()["index"]["state"] == "done"
+    assert (await anna.delete(f"/v1/tasks/{ids[1]}")).json() == {"count": 1}
+    assert (await anna.delete("/v1/tasks")).json() == {"count": 1}
+    assert (await anna.get("/v1/tasks")).json() == {"items": [], "next_cursor": None, "pending": 0}
+    await given_up(2)
+    assert (await anna.post("/v1/tasks/retry")).json() == {"count": 1}
+    assert [(await anna.get(f"/v1/memories/{one}")).status_code for one in ids] == [200] * 3
 
 
 async def test_a_chat_answers_and_its_session_can_be_read_renamed_and_deleted(anna: httpx.AsyncClient) -> None:

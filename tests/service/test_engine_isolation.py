@@ -165,6 +165,13 @@ async def probe_export(engine: MemoryEngine, memory: Memory, stranger: str) -> N
     assert [each.user_id async for each, _ in engine.export(user_id=stranger) if each.user_id != stranger] == []
 
 
+async def probe_pending_work(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    mark = IndexMark(memory.id, memory.index.generation, "pending")
+    assert await engine._parts.documents.mark([mark], scope=Scope(owner="anna")) == 1
+    assert (await engine.pending_work(user_id="anna"), await engine.pending_work(user_id=stranger)) == (1, 0)
+    await engine.flush()
+
+
 async def probe_failed_work(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
     await given_up(engine, memory)
     assert (await engine.failed_work(user_id=stranger)).items == ()

@@ -31,7 +31,7 @@ PAIRS: Final = (
     (Context0Client, AsyncContext0Client),
     *(
         (getattr(resources, name), getattr(async_resources, f"Async{name}"))
-        for name in ("Memories", "Chat", "Sessions", "Decisions", "PrivacyMode", "Me")
+        for name in ("Memories", "Chat", "Sessions", "Decisions", "PrivacyMode", "Tasks", "Me")
     ),
 )
 MEMORY: Final = {
@@ -116,6 +116,41 @@ async def test_a_request_goes_to_its_route_with_the_key_in_its_header() -> None:
         assert request.headers["content-type"] == "application/json"
         assert json.loads(request.content) == {"content": "tea", "tags": ["drink"]}
     assert KEY not in "".join(str(request.url) for request in seen)
+
+
+async def test_given_up_work_is_asked_for_by_its_routes() -> None:
+    """A11"""
+    seen: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append(f"{request.method} {request.url.path.removeprefix('/base')}?{request.url.query.decode()}")
+        if request.method == "GET":
+            cursor = None if b"cursor" in request.url.query else "c"
+            item = {"memory_id": "m1", "reason": "worker_lost", "attempts": 5, "failed_at": None}
+            return httpx.Response(200, json={"items": [item], "next_cursor": cursor, "pending": 2})
+        return httpx.Response(200, json={"count": 3})
+
+    with sync_client(handler) as client:
+        assert client.tasks.list(limit=5).pending == 2
+        assert [one.memory_id for one in client.tasks.iterate()] == ["m1", "m1"]
+        client.tasks.retry("m/1")
+        client.tasks.drop("m1")
+        assert (client.tasks.retry_all(), client.tasks.drop_all()) == (3, 3)
+        with pytest.raises(InvalidInput):
+            client.tasks.drop("")
+    asked, seen = seen, []
+    async with async_client(handler) as client:
+        assert (await client.tasks.list(limit=5)).pending == 2
+        assert [one.memory_id async for one in client.tasks.iterate()] == ["m1", "m1"]
+        await client.tasks.retry("m/1")
+        await client.tasks.drop("m1")
+        assert (await client.tasks.retry_all(), await client.tasks.drop_all()) == (3, 3)
+    assert asked == seen
+    assert seen == [
+        "GET /v1/tasks?limit=5",
+        *("GET /v1/tasks?limit=100", "GET /v1/tasks?limit=100&cursor=c"),
+        *("POST /v1/tasks/m/1/retry?", "DELETE /v1/tasks/m1?", "POST /v1/tasks/retry?", "DELETE /v1/tasks?"),
+    ]
 
 
 async def test_a_key_is_shown_nowhere() -> None:

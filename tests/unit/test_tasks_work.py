@@ -10,7 +10,7 @@ import pytest
 
 from context0.errors import InvalidInput
 from context0.memory.due_work import MAX_LOST, DueWork, StoreTime
-from stores.errors import Unavailable
+from stores.errors import InvalidCursor, Unavailable
 from stores.records import IndexMark, Scope
 from stores.reference.documents import ReferenceDocuments
 from tests.contracts.builders import ANNA, NOW, PENDING, build_document, build_many, put
@@ -194,13 +194,16 @@ async def test_failed_work_is_paged(bench: EngineBench) -> None:
         mark = IndexMark(added.id, 1, "failed", attempts=12, reason="embedding_invalid")
         await engine._parts.documents.mark([mark], scope=ANNA)
     seen: list[str] = []
-    after = None
+    cursor = None
     while True:
-        page = await engine.failed_work(user_id="anna", limit=2, after=after)
+        page = await engine.failed_work(user_id="anna", limit=2, cursor=cursor)
         seen += [work.id for work in page.items]
-        after = page.next_cursor
-        if after is None:
+        cursor = page.next_cursor or cursor
+        if page.next_cursor is None:
             break
     assert len(seen) == len(set(seen)) == 5
+    for forged in (cursor, f"{cursor}x", seen[0]):
+        with pytest.raises(InvalidCursor):
+            await engine.failed_work(user_id="ben", limit=2, cursor=forged)
     with pytest.raises(InvalidInput):
         await engine.failed_work(user_id="")

@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from context0.api.routes import chat, completions, health, me, memories, sessions
+from context0.api.routes import chat, completions, health, me, memories, sessions, tasks
 
 ROUTERS: Final = (
     memories.routes,
     chat.routes,
     sessions.routes,
     completions.routes,
+    tasks.routes,
     me.routes,
     health.routes,
 )
