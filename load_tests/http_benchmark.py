@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from context0 import AsyncContext0Client, ChatService, MemoryEngine, Settings
 from load_tests.service.pipelines import Caller, answers_per_s, request_of
-from tests.cutting_proxy import cutting_proxy
+from tests.fault_proxy import cut, fault_proxy
 from tests.served_process import served
 
 QUESTION = "What did Lena do with the bike?"
@@ -183,8 +183,8 @@ async def resume(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         with _with_model(folder, model_url) as service:
             key = service.key("anna")
             for _ in range(options.resumes):
-                places: list[int | None] = [chance.randrange(1_000, 6_000), chance.randrange(200, 3_000), None]
-                async with cutting_proxy(service.port, places) as proxy:
+                places = [cut(chance.randrange(1_000, 6_000)), cut(chance.randrange(200, 3_000))]
+                async with fault_proxy(service.port, places) as proxy:
                     whole += await _is_whole(f"http://127.0.0.1:{proxy.port}", key)
     return {"turns": options.resumes, "whole": whole}
 

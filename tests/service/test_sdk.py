@@ -31,7 +31,7 @@ from context0.sdk.options import MemoryFields
 from context0.sdk.retrying import RetryRule
 from context0.wire import ChatEvent, DoneEvent, MemoryWrittenEvent, TokenEvent
 from tests.command_line import ROOT
-from tests.cutting_proxy import cutting_proxy
+from tests.fault_proxy import cut, fault_proxy
 from tests.loopback_llm import LoopbackLLM, Reply, loopback_llm
 from tests.served_process import Served, served
 
@@ -216,7 +216,7 @@ async def test_an_addition_whose_answer_is_lost_is_one_memory(service: Served) -
     chance = random.Random(11)
     key = await asyncio.to_thread(service.key, "cut")
     rule = RetryRule(retries=9, first_wait_s=0.01, reserve=1_000)
-    async with cutting_proxy(service.port, (chance.randint(1, 4_000) for _ in itertools.count())) as proxy:
+    async with fault_proxy(service.port, (cut(chance.randint(1, 4_000)) for _ in itertools.count())) as proxy:
         async with AsyncContext0Client(f"http://127.0.0.1:{proxy.port}", key, retries=rule) as client:
             told = [(await client.memories.add(f"note {number}")).id for number in range(150)]
             for memory_id in told[100:]:
@@ -298,8 +298,8 @@ async def test_every_token_comes_once_whatever_is_cut(talking: Served, llm: Loop
     key = await asyncio.to_thread(talking.key, "anna")
     rule = RetryRule(first_wait_s=0.01)
     for _ in range(TURNS):
-        cuts = [chance.randint(700, 2_500), chance.randint(400, 1_500)]
-        async with cutting_proxy(talking.port, cuts) as proxy:
+        cuts = [cut(chance.randint(700, 2_500)), cut(chance.randint(400, 1_500))]
+        async with fault_proxy(talking.port, cuts) as proxy:
             url = f"http://127.0.0.1:{proxy.port}"
             async with AsyncContext0Client(url, key, retries=rule) as client:
                 events = [event async for event in client.chat.stream("talk to me", resumable=True)]
@@ -313,7 +313,7 @@ async def test_every_token_comes_once_whatever_is_cut(talking: Served, llm: Loop
 
 async def test_the_other_client_takes_a_cut_stream_up_as_well(talking: Served) -> None:
     key = await asyncio.to_thread(talking.key, "anna")
-    async with cutting_proxy(talking.port, [1_200]) as proxy:
+    async with fault_proxy(talking.port, [cut(1_200)]) as proxy:
         with Context0Client(f"http://127.0.0.1:{proxy.port}", key) as client:
             stream = client.chat.stream("talk to me", resumable=True)
             events = await asyncio.to_thread(list, stream)
@@ -324,13 +324,13 @@ async def test_a_cut_turn_that_is_not_resumable_says_so_and_its_rest_can_be_read
     key = await asyncio.to_thread(talking.key, "anna")
     told: list[ChatEvent] = []
     async with (
-        cutting_proxy(talking.port, [1_200]) as proxy,
+        fault_proxy(talking.port, [cut(1_200)]) as proxy,
         AsyncContext0Client(f"http://127.0.0.1:{proxy.port}", key) as client,
     ):
-        with pytest.raises(StreamCut) as cut:
+        with pytest.raises(StreamCut) as broken:
             await _read_into(told, client.chat.stream("talk to me"))
-        assert cut.value.turn_id is not None
-        rest = [event async for event in client.chat.resume(cut.value.turn_id, cut.value.last_event_id)]
+        assert broken.value.turn_id is not None
+        rest = [event async for event in client.chat.resume(broken.value.turn_id, broken.value.last_event_id)]
     assert rest[-1].type == "error"
     tokens = [event.text for event in (*told, *rest) if isinstance(event, TokenEvent)]
     assert tokens == list(WORDS[: len(tokens)])

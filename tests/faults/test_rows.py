@@ -1,0 +1,38 @@
+"""The rows of the fault matrix at small counts; at length: python scripts/soak.py (D1 to D23)."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+
+from tests.command_line import ROOT
+from tests.faults.rows.table import ROWS
+
+SMALL: Final[Mapping[str, int]] = {
+    "D1-sqlite": 3,
+    "D1-mongodb": 2,
+    "D8-mongodb": 7,
+    "D8-embeddings": 4,
+    "D9-redis": 4,
+    "D18-llm": 4,
+}
+ELSEWHERE: Final[Mapping[str, str]] = {}
+"""Rows that a test module of their own runs small."""
+
+
+@pytest.mark.parametrize("row", SMALL)
+def test_nothing_of_a_row_is_broken(row: str) -> None:
+    """In a process of its own: some rows fork, and so must run no thread."""
+    command = [sys.executable, "-m", "tests.faults.rows", row, "--count", str(SMALL[row])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert outcome["broken"] == [], outcome
+    assert max(outcome["counts"].values()) >= SMALL[row], outcome
+
+
+def test_every_row_is_run() -> None:
+    assert {*SMALL, *ELSEWHERE} == {*ROWS}
