@@ -25,6 +25,7 @@ def blocks(language: str) -> list[str]:
 def test_a_python_example_runs(source: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CONTEXT0_")}
     environment |= {"PYTHONPATH": str(ROOT), "CONTEXT0_DATA_DIR": str(tmp_path), "PYTHONWARNINGS": "error"}
+    environment |= dict.fromkeys(("CONTEXT0_SLOW_OPERATION_MS", "CONTEXT0_SLOW_COMMAND_MS"), "60000")  # a busy machine
     run = subprocess.run(
         [sys.executable, "-c", source], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
