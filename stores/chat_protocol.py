@@ -38,7 +38,14 @@ class ChatStore(Protocol):
     async def aclose(self) -> None: ...
 
     async def reserve(
-        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+        self,
+        session: Session,
+        *,
+        scope: Scope,
+        count: int,
+        now: datetime,
+        first: Message | None = None,
+        begun_s: float | None = None,
     ) -> Session:
         """Take the next `count` (1..100) message numbers, and return the session as it is after that.
 
@@ -48,14 +55,19 @@ class ChatStore(Protocol):
         this returns; where it cannot be written the numbers may be lost.
         One round trip, two for the same new session at the same moment; with a message as many more as `put_messages`
         takes, unless the store writes both at once.
-        Raises NotFound for a session that the owner has deleted: its id stays taken until the owner is erased.
+        Raises NotFound for a session that the owner has deleted: its id stays taken until the owner is erased; Erased
+        where that was after `begun_s`, see `stores.lateness`: then there is nothing of it.
         """
 
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
+    async def put_messages(
+        self, messages: Sequence[tuple[Scope, Message]], *, begun_s: Sequence[float | None] = ()
+    ) -> None:
         """Write messages (1..1,000) of one or several owners, each in the place of its (owner, session, seq).
 
         Safe to repeat; the last write of a place counts. A message whose session its owner does not
-        have, or not any more, is left out: late writes do not bring back what was deleted. A store behind a journal
+        have, or not any more, is left out: late writes do not bring back what was deleted. So is one that was begun
+        before its owner was erased, also if a session of the same name was made since; begun_s: one for each message,
+        or none, see `stores.lateness`. A store behind a journal
         may find that out when it flushes. Durable when it returns. At most two round trips, one more for messages that
         are left out.
         Raises Full when there is no space: then nothing was taken.
@@ -86,11 +98,13 @@ class ChatStore(Protocol):
         title: str | None = None,
         summary: tuple[str, int] | None = None,
         metadata: Metadata | None = None,
+        begun_s: float | None = None,
     ) -> Session:
         """Change what is given, and return the session. `updated_at` stays: it tells of messages. Raises NotFound.
 
         summary: the text and its `summary_seq`; one that covers less than the stored one is ignored. One round trip,
         two when it is ignored. metadata: its keys are set, the others stay as somebody else may have set them.
+        begun_s: of before the owner was erased, it meant another session: NotFound.
         """
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:

@@ -5,6 +5,7 @@ StoreError
 │   └── Timeout          it did not answer within its deadline
 ├── NotFound             no such memory, session or decision in this scope (another owner's looks the same)
 ├── Conflict             somebody else changed it first
+├── Erased               the owner was erased after the write had begun: nothing of it was kept
 ├── DimensionMismatch    a vector of another length than the store holds
 ├── InvalidVector        a vector that is not finite or is zero
 ├── InvalidCursor        a cursor that is forged, foreign, stale or of another query
@@ -41,6 +42,10 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     code = "conflict"
+
+
+class Erased(StoreError):
+    code = "erased"
 
 
 class DimensionMismatch(StoreError):

@@ -57,7 +57,13 @@ class DocumentStore(Protocol):
         """One cheap round trip. Raises Unavailable."""
 
     async def put_many(
-        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+        self,
+        documents: Sequence[Document],
+        *,
+        scope: Scope,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+        begun_s: float | None = None,
     ) -> list[Memory]:
         """Write `documents` (1..10,000) and return what is stored for each, in their order.
 
@@ -68,7 +74,8 @@ class DocumentStore(Protocol):
         the memory in its place is meant. In the same commit on SQLite, right after it on MongoDB.
         Durable when it returns; on SQLite all of them or none, on MongoDB each one whole.
         One round trip (one write for 1,000 documents), and one or two more only when there are duplicates, and one for
-        `settled`. Raises Full when there is no space.
+        `settled`. Raises Full when there is no space, and Erased for a write that was begun (`begun_s`, see
+        `stores.lateness`) before the owner was erased, by whatever process: then nothing of it stays.
         """
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
@@ -145,7 +152,13 @@ class DocumentStore(Protocol):
     async def erase(self, scope: Scope) -> dict[str, int]:
         """Remove everything of the owner, tombstones included, and return what was removed, by kind.
 
-        No byte of it is left in the files that the store writes itself. Safe to repeat; counts are then 0.
+        What stays is that it happened and when, under a digest: writes that were begun before are refused from now on.
+        No byte of the rest is left in the files that the store writes itself. Safe to repeat; counts are then 0.
+        """
+
+    async def erasures(self, *, within_s: float) -> frozenset[tuple[str, int]]:
+        """Return who was erased within the last `within_s` seconds, by `stores.lateness.digest_of`, and how often so
+        far: so that other processes forget them too. One round trip, two where there are any.
         """
 
     async def count(self, scope: Scope) -> dict[str, int]:

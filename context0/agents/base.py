@@ -27,7 +27,7 @@ class Turn:
     up.
     failures: the agents that did not do their part, and why, by stable names: `degraded` of the reply.
     is_mode_known: False where the store could not tell which mode the user has chosen: then nothing is read or kept.
-    permit: what every write of the turn goes through.
+    begun_s: the `time.time()` of its beginning; permit: what every write of the turn goes through.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Turn:
     answer: str = ""
     failures: "Mapping[str, str]" = field(default_factory=dict)
     is_mode_known: bool = True
+    begun_s: float | None = None
     permit: Permit = field(default_factory=Permit, compare=False, repr=False)
 
     def evolve(self, **changes: object) -> Self:

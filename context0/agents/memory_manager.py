@@ -120,7 +120,8 @@ class MemoryManager:
 
     async def _stored(self, turn: Turn, inputs: Sequence[MemoryInput]) -> Sequence[Memory]:
         return await turn.permit.write(
-            lambda: self._engine.add_many(inputs, user_id=turn.scope.owner), deadline_s=self._deadline_s
+            lambda: self._engine.add_many(inputs, user_id=turn.scope.owner, begun_s=turn.begun_s),
+            deadline_s=self._deadline_s,
         )
 
     def _input(

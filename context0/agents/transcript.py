@@ -60,7 +60,7 @@ class Transcript:
             created_at=now,
             metadata={TURN_KEY: turn.id, MODE_KEY: turn.mode},
         )
-        session = await chats.reserve(fresh, scope=turn.scope, count=_PAIR, now=now, first=asked)
+        session = await chats.reserve(fresh, scope=turn.scope, count=_PAIR, now=now, first=asked, begun_s=turn.begun_s)
         question = replace(asked, seq=session.next_seq - _PAIR)
         self._contexts.apply(turn.scope, MessageAdded(message=question))
         return session, question
@@ -100,7 +100,11 @@ class Transcript:
         chats = await self._engine.chats()
         await turn.permit.write(
             lambda: chats.update_session(
-                session.id, scope=turn.scope, summary=analysis.summary, metadata={_ANALYSIS: noted}
+                session.id,
+                scope=turn.scope,
+                summary=analysis.summary,
+                metadata={_ANALYSIS: noted},
+                begun_s=turn.begun_s,
             ),
             deadline_s=PERSIST_DEADLINE_S,
         )
@@ -109,5 +113,5 @@ class Transcript:
             self._contexts.apply(turn.scope, SummaryChanged(session_id=session.id, summary=text, summary_seq=seq))
 
     async def _put(self, turn: Turn, message: Message) -> None:
-        await (await self._engine.chats()).put_messages([(turn.scope, message)])
+        await (await self._engine.chats()).put_messages([(turn.scope, message)], begun_s=[turn.begun_s])
         self._contexts.apply(turn.scope, MessageAdded(message=message))

@@ -21,6 +21,7 @@ from context0.errors import (
 )
 from stores.errors import (
     Conflict,
+    Erased,
     Full,
     Incompatible,
     InvalidCursor,
@@ -40,6 +41,7 @@ STATUS: Final[Mapping[type[Exception], int]] = {
     IdempotencyMismatch: 422,
     NotFound: 404,
     Conflict: 409,
+    Erased: 409,
     Full: 507,
     Timeout: 504,
     Unavailable: 503,

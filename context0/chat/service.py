@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
@@ -66,6 +67,7 @@ class _Live:
 
     scope: Scope
     permit: Permit
+    begun_s: float
     holders: int = 0
     has_reader: bool = True
 
@@ -205,6 +207,7 @@ class ChatService(Conversations):
             earlier=() if session_id is not None else told_messages(options.get("earlier", ()), asked_at),
             failures={"profile": mode.reason} if isinstance(mode, Missed) else {},
             is_mode_known=is_known,
+            begun_s=live.begun_s,
             permit=live.permit,
         )
 
@@ -264,7 +267,7 @@ class ChatService(Conversations):
 
     def _live(self, user_id: str) -> _Live:
         scope = check_scope(user_id)
-        return _Live(scope, Permit(revoked=scope in self._erasing))
+        return _Live(scope, Permit(revoked=scope in self._erasing), time.time())
 
     @contextlib.contextmanager
     def _alive(self, live: _Live) -> Iterator[None]:

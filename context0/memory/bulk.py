@@ -1,5 +1,6 @@
 """What concerns many memories of a user at once: taking them in, handing them out, and the work that was given up."""
 
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,7 +46,7 @@ class BulkEngine(EngineCore):
             make=partial(self._made, scope),
             known=partial(self._known, scope),
             documents=self._documents_of,
-            write=partial(self._written, scope, run=self._facts.run(scope)),
+            write=partial(self._written, scope, begun_s=time.time(), run=self._facts.run(scope)),
         )
         count = await Ingest(stages, on_progress=on_progress, on_refused=on_refused).run(memories)
         if wait:
@@ -123,13 +124,18 @@ class BulkEngine(EngineCore):
         return {memory.id for memory in found}
 
     async def _written(
-        self, scope: Scope, documents: Sequence[Document], run: FactRun | None = None
+        self, scope: Scope, documents: Sequence[Document], begun_s: float, run: FactRun | None = None
     ) -> Sequence[Memory]:
-        """Write documents with what they do to other facts, tell who has to know, and return what is stored."""
+        """Write documents with what they do to other facts, tell who has to know, and return what is stored.
+
+        Raises Erased where the owner was erased after `begun_s`.
+        """
         now = self._parts.clock.now()
         async with self._facts.adding(scope, documents, run) as settling:
             documents, changed = settling.documents, settling.changed
-            stored = await self._parts.documents.put_many(documents, scope=scope, now=now, settled=changed)
+            stored = await self._parts.documents.put_many(
+                documents, scope=scope, now=now, settled=changed, begun_s=begun_s
+            )
             written = [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id]
             if run is not None and len(written) < len(documents):
                 run.forget()

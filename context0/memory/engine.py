@@ -83,13 +83,16 @@ class MemoryEngine(BulkEngine):
         return memory
 
     @measured
-    async def add_many(self, memories: Sequence[MemoryInput], *, user_id: str, wait: bool = False) -> list[Memory]:
+    async def add_many(
+        self, memories: Sequence[MemoryInput], *, user_id: str, wait: bool = False, begun_s: float | None = None
+    ) -> list[Memory]:
         """Remember up to 10,000 memories and return them in order: one embedding call and one write for all.
 
         All are checked before any is written; only a key that was used before for another content is met on writing,
-        and the other memories are stored then. Like `add` otherwise.
+        and the other memories are stored then. begun_s: the `time.time()` at which the work began that leads to this,
+        such as a turn of a chat: a user who was erased since gets nothing. Like `add` otherwise. Raises Erased.
         """
-        scope = check_scope(user_id)
+        scope, begun_s = check_scope(user_id), time.time() if begun_s is None else begun_s
         if isinstance(memories, str | bytes) or not isinstance(memories, Sequence) or len(memories) > MAX_BATCH:
             raise InvalidInput("memories", f"give a list of at most {MAX_BATCH} memories")
         now = self._parts.clock.now()
@@ -105,7 +108,7 @@ class MemoryEngine(BulkEngine):
             return []
         await self._ready()
         documents = await self._documents_of(drafts)
-        stored = await self._written(scope, documents)
+        stored = await self._written(scope, documents, begun_s)
         for draft, memory in zip(drafts, stored, strict=True):
             if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
                 raise IdempotencyMismatch(

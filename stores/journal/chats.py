@@ -67,27 +67,36 @@ class JournaledChats:
         await self._flusher.flush()
 
     async def reserve(
-        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+        self,
+        session: Session,
+        *,
+        scope: Scope,
+        count: int,
+        now: datetime,
+        first: Message | None = None,
+        begun_s: float | None = None,
     ) -> Session:
-        reserved = await self._store.reserve(session, scope=scope, count=count, now=now)
+        reserved = await self._store.reserve(session, scope=scope, count=count, now=now, begun_s=begun_s)
         if first is not None:
-            await self.put_messages([(scope, replace(first, seq=reserved.next_seq - count))])
+            await self.put_messages([(scope, replace(first, seq=reserved.next_seq - count))], begun_s=[begun_s])
         return reserved
 
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
+    async def put_messages(
+        self, messages: Sequence[tuple[Scope, Message]], *, begun_s: Sequence[float | None] = ()
+    ) -> None:
         """Durable on this machine when it returns; no round trip.
 
-        What was erased a while ago goes to the store at once, which knows whether it is gone. Raises Full when too
-        much waits.
+        What was erased a while ago goes to the store at once, which knows whether it is gone. What waits is kept with
+        the moment in which it was begun, or taken: it may be erased by another process until it is flushed. Raises
+        Full when too much waits.
         """
-        doubtful = [pair for pair in messages if self._suspects.has(pair[0], pair[1].session_id)]
+        told = list(zip(messages, begun_s or [time.time()] * len(messages), strict=True))
+        doubtful = [one for one in told if self._suspects.has(one[0][0], one[0][1].session_id)]
         if doubtful:
-            await self._store.put_messages(doubtful)
-        taken = (
-            [pair for pair in messages if not self._suspects.has(pair[0], pair[1].session_id)] if doubtful else messages
-        )
-        if taken:
-            await self._flusher.take(taken)
+            await self._store.put_messages([pair for pair, _ in doubtful], begun_s=[begun for _, begun in doubtful])
+            told = [one for one in told if not self._suspects.has(one[0][0], one[0][1].session_id)]
+        if told:
+            await self._flusher.take([pair for pair, _ in told], [begun for _, begun in told])
 
     async def recent(
         self, session_id: SessionId, *, scope: Scope, limit: int, before: int | None = None
@@ -115,9 +124,10 @@ class JournaledChats:
         title: str | None = None,
         summary: tuple[str, int] | None = None,
         metadata: Metadata | None = None,
+        begun_s: float | None = None,
     ) -> Session:
         return await self._store.update_session(
-            session_id, scope=scope, title=title, summary=summary, metadata=metadata
+            session_id, scope=scope, title=title, summary=summary, metadata=metadata, begun_s=begun_s
         )
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:

@@ -75,23 +75,23 @@ class Flusher:
         """Say whether messages of the session wait."""
         return room in self._last_by_room
 
-    async def take(self, messages: Sequence[tuple[Scope, Message]]) -> None:
-        """Write messages to the journal; durable when it returns. Raises Full, Unavailable."""
+    async def take(self, messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None]) -> None:
+        """Write messages to the journal; durable when it returns. begun_s: one for each. Raises Full, Unavailable."""
         if self.pending + len(messages) > self._options.max_pending:
             raise Full(
                 f"{self.pending} messages wait for {self._store.name}, which cannot be written; nothing was taken:"
                 " bring the store back, then try again"
             )
         self.pending += len(messages)  # at once: others look at it while this one is written
-        writing = asyncio.create_task(self._append(messages), name="context0-journal-append")
+        writing = asyncio.create_task(self._append(messages, begun_s), name="context0-journal-append")
         self._writing.add(writing)
         writing.add_done_callback(self._appended)
         await asyncio.shield(writing)  # whoever gives up waiting leaves the count right
 
-    async def _append(self, messages: Sequence[tuple[Scope, Message]]) -> None:
+    async def _append(self, messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None]) -> None:
         added = 0
         try:
-            appended = await self._entries.append(messages)
+            appended = await self._entries.append(messages, begun_s)
             added = appended.added
         finally:
             self.pending += added - len(messages)
@@ -133,7 +133,9 @@ class Flusher:
     async def _write(self, batch: Sequence[Entry]) -> None:
         """Write a batch and remove it; if the store refuses it for what it holds, find out which message it is."""
         try:
-            await self._store.put_messages([(entry.scope, entry.message) for entry in batch])
+            await self._store.put_messages(
+                [(entry.scope, entry.message) for entry in batch], begun_s=[entry.begun_s for entry in batch]
+            )
         except _PASSING:
             raise
         except StoreError as exc:

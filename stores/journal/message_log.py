@@ -10,11 +10,15 @@ Room = tuple[str, SessionId]
 
 
 class Entry(NamedTuple):
-    """One message that the store has not confirmed. Numbers grow; a message written anew gets a new one."""
+    """One message that the store has not confirmed. Numbers grow; a message written anew gets a new one.
+
+    begun_s: see `stores.lateness`.
+    """
 
     number: int
     scope: Scope
     message: Message
+    begun_s: float | None = None
 
 
 class Appended(NamedTuple):
@@ -43,8 +47,8 @@ class MessageLog(Protocol):
     async def aclose(self) -> None:
         """Let go of the log; whoever opens one next takes over what is left in it. Twice is harmless."""
 
-    async def append(self, messages: Sequence[tuple[Scope, Message]]) -> Appended:
-        """Write entries at the end; one of the same place before them goes."""
+    async def append(self, messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None]) -> Appended:
+        """Write entries at the end; one of the same place before them goes. begun_s: one for each."""
 
     async def oldest(self, limit: int, *, until: int) -> list[Entry]:
         """Return up to `limit` entries that were not set aside, in order, numbered up to `until`."""

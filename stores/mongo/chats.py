@@ -5,6 +5,7 @@ session first and removes the messages then; whoever writes messages looks at th
 what has none. So in every order one of the two sees the other.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,8 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from stores.errors import Conflict, NotFound
-from stores.mongo import chat_queries
+from stores.lateness import is_late, refusal
+from stores.mongo import chat_queries, erasing
 from stores.mongo.chat_codec import (
     TEXTS_OF_SESSION,
     decode_decision,
@@ -70,8 +72,17 @@ class MongoChats:
         await self._database.aclose(self)
 
     async def reserve(
-        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+        self,
+        session: Session,
+        *,
+        scope: Scope,
+        count: int,
+        now: datetime,
+        first: Message | None = None,
+        begun_s: float | None = None,
     ) -> Session:
+        await erasing.refuse_late(scope.owner, begun_s, self._database)
+        started_s = time.time()
         same = {"_id": session_key(session.id, scope.owner), **LIVE, "source_user_id": scope.owner}
         change = reservation(session, count, now)
         try:
@@ -83,9 +94,39 @@ class MongoChats:
         reserved = decode_session(row)
         if first is not None:
             await self.put_messages([(scope, replace(first, seq=reserved.next_seq - count))])
+        if begun_s is not None and await erasing.begun_before(scope.owner, started_s, self._database):
+            await self._take_back(session.id, count, scope)
+            raise refusal()
         return reserved
 
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
+    async def _take_back(self, session_id: SessionId, count: int, scope: Scope) -> None:
+        """Remove a session that a late reservation has just made; one that others have used since is theirs."""
+        made = {"_id": session_key(session_id, scope.owner), "last_seq": count, "source_user_id": scope.owner}
+        with self._database.calls():
+            gone = await self._database.collection("chat_sessions").delete_one(made)
+            if gone.deleted_count:
+                hers = {"session_id": session_id, "source_user_id": scope.owner}
+                await self._database.collection("chat_messages").delete_many(hers)
+
+    async def put_messages(
+        self, messages: Sequence[tuple[Scope, Message]], *, begun_s: Sequence[float | None] = ()
+    ) -> None:
+        if begun_s:
+            messages = await self._in_time(messages, begun_s)
+        if messages:
+            await self._put(messages)
+
+    async def _in_time(
+        self, messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None]
+    ) -> Sequence[tuple[Scope, Message]]:
+        """Return the messages without those that were begun before their owner was erased."""
+        told = list(zip(messages, begun_s, strict=True))
+        owners = {pair[0].owner for pair, begun in told if erasing.needs_look(begun, self._database)}
+        erased = await erasing.erased_at(owners, self._database) if owners else {}
+        now_s = time.time()
+        return [pair for pair, begun in told if not is_late(begun, erased.get(pair[0].owner), now_s)]
+
+    async def _put(self, messages: Sequence[tuple[Scope, Message]]) -> None:
         latest = {message_key(message, scope.owner): (scope.owner, message) for scope, message in messages}
         encoded = await each(encode_message, [message for _, message in latest.values()])
         writes = [
@@ -124,7 +165,10 @@ class MongoChats:
         title: str | None = None,
         summary: tuple[str, int] | None = None,
         metadata: Metadata | None = None,
+        begun_s: float | None = None,
     ) -> Session:
+        if await erasing.begun_before(scope.owner, begun_s, self._database):
+            raise NotFound(session_id, kind="session")
         plain = {} if title is None else {"title": title}
         plain |= {f"metadata.{key}": value for key, value in escape(metadata or {}).items()}
         same = {"_id": session_key(session_id, scope.owner), **LIVE, "source_user_id": scope.owner}
@@ -188,7 +232,11 @@ class MongoChats:
         raise Conflict(f"{decision_id} was settled before, as {held[0]['state']}")
 
     async def erase(self, scope: Scope) -> dict[str, int]:
-        """MongoDB overwrites the space in its own time; its oplog and backups keep what they recorded for a while."""
+        """MongoDB overwrites the space in its own time; its oplog and backups keep what they recorded for a while.
+
+        Takes twice `late_s` at least, see `erasing`.
+        """
+        await erasing.note(scope.owner, self._database)
         removed: dict[str, int] = {}
         with self._database.calls():
             for kind, name in OWNED.items():

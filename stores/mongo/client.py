@@ -30,6 +30,7 @@ CollectionName = Literal[
     "memories",
     "memory_history",
     "context0_meta",
+    "context0_erasures",
     "chat_sessions",
     "chat_messages",
     "chat_profiles",
@@ -51,6 +52,7 @@ class MongoOptions:
     timeout_s: for one call, its retries and the selection of a server included (the driver then ignores
     server_selection_s, which bounds only the first contact). slow_command_ms: from here on a command is logged.
     observer: is told of every command instead, under "mongodb", and sees to the slow ones.
+    late_s: writes that take longer look whether their owner was erased meanwhile; an erasure takes twice as long.
     collection_prefix: goes before the names of the collections, so that several stores can share a database.
     """
 
@@ -61,6 +63,7 @@ class MongoOptions:
     wait_queue_s: float = 5.0
     server_selection_s: float = 5.0
     slow_command_ms: float = 100.0
+    late_s: float = 0.5
     collection_prefix: str = ""
     listeners: tuple[CommandListener, ...] = ()
     observer: CommandObserver | None = None

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from stores.filters import Filter
-from stores.mongo import queries, upkeep, writing
+from stores.mongo import erasing, queries, upkeep, writing
 from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.codec import (
     decode,
@@ -71,9 +71,15 @@ class MongoDocuments:
         await self._database.ping()
 
     async def put_many(
-        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+        self,
+        documents: Sequence[Document],
+        *,
+        scope: Scope,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+        begun_s: float | None = None,
     ) -> list[Memory]:
-        stored = await writing.insert(documents, scope.owner, now, self._database)
+        stored = await writing.insert_unless_erased(documents, scope.owner, now, begun_s, self._database)
         await writing.settle(as_stored(settled, places_of(documents, stored)), scope.owner, now, self._database)
         return stored
 
@@ -156,7 +162,12 @@ class MongoDocuments:
         ]
 
     async def erase(self, scope: Scope) -> dict[str, int]:
+        """Takes twice `late_s` at least, see `erasing`."""
+        await erasing.note(scope.owner, self._database)
         return await upkeep.erase(scope.owner, self._database)
+
+    async def erasures(self, *, within_s: float) -> frozenset[tuple[str, int]]:
+        return await erasing.within(within_s, self._database)
 
     async def count(self, scope: Scope) -> dict[str, int]:
         return await upkeep.count(scope.owner, self._database)

@@ -146,6 +146,12 @@ DOCUMENT_INDEXES: Final[tuple[Index, ...]] = (
         keys=(("source_user_id", 1), ("memory_id", 1), ("version", 1)),
         serves="history, delete, erase: versions that no longer fit inside their memory",
     ),
+    Index(
+        collection="context0_erasures",
+        name="latest_erasures",
+        keys=(("erased_at", 1),),
+        serves="erasures: what other processes have to forget",
+    ),
 )
 
 CHAT_INDEXES: Final[tuple[Index, ...]] = (

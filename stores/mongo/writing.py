@@ -7,6 +7,7 @@ between the two, because a version's content never changes. Every VERSIONS_INSID
 after a crash or a lost race is not read, since the memory still has it, and goes with the memory.
 """
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,8 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from stores.errors import Conflict, NotFound
-from stores.mongo import queries
+from stores.lateness import refusal
+from stores.mongo import erasing, queries
 from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.codec import decode, decode_work, encode, encode_index, moment, replacement, standing, tombstone
 from stores.mongo.faults import is_only_duplicates
@@ -26,6 +28,21 @@ from stores.mongo.reading import each, find
 from stores.records import CONTENT_KEY, Document, IndexMark, IndexState, Memory, MemoryId, PendingWork, Statement
 
 VERSIONS_INSIDE: Final = 20
+
+
+async def insert_unless_erased(
+    documents: Sequence[Document], owner: str, now: datetime, begun_s: float | None, database: MongoDatabase
+) -> list[Memory]:
+    """Write as `insert` does, unless the owner was erased after `begun_s`; see `erasing`. Raises Erased."""
+    await erasing.refuse_late(owner, begun_s, database)
+    started_s = time.time()
+    stored = await insert(documents, owner, now, database)
+    if begun_s is not None and await erasing.begun_before(owner, started_s, database):
+        fresh = {"_id": {"$in": [document.memory.id for document in documents]}, "source_user_id": owner}
+        with database.calls():
+            await database.collection("memories").delete_many(fresh)
+        raise refusal()
+    return stored
 
 
 async def insert(documents: Sequence[Document], owner: str, now: datetime, database: MongoDatabase) -> list[Memory]:

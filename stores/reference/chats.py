@@ -17,6 +17,7 @@ from stores.records import (
     Session,
     SessionId,
 )
+from stores.reference.erasures import Erasures
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -41,6 +42,7 @@ class ReferenceChats:
         self._rooms: dict[tuple[str, SessionId], _Room] = {}
         self._profiles: dict[str, Metadata] = {}
         self._decisions: dict[DecisionId, tuple[str, Decision]] = {}
+        self._erasures = Erasures()
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -49,8 +51,16 @@ class ReferenceChats:
         """Nothing to close."""
 
     async def reserve(
-        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+        self,
+        session: Session,
+        *,
+        scope: Scope,
+        count: int,
+        now: datetime,
+        first: Message | None = None,
+        begun_s: float | None = None,
     ) -> Session:
+        self._erasures.refuse_late(scope.owner, begun_s)
         new = _Room(session=replace(session, next_seq=1, updated_at=now))
         room = self._rooms.setdefault((scope.owner, session.id), new)
         if room.session is None:
@@ -61,10 +71,12 @@ class ReferenceChats:
             room.messages[seq] = replace(first, seq=seq)
         return room.session
 
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
-        for scope, message in messages:
+    async def put_messages(
+        self, messages: Sequence[tuple[Scope, Message]], *, begun_s: Sequence[float | None] = ()
+    ) -> None:
+        for (scope, message), begun in zip(messages, begun_s or [None] * len(messages), strict=True):
             room = self._live(message.session_id, scope)
-            if room is not None:
+            if room is not None and not self._erasures.is_late(scope.owner, begun):
                 room.messages[message.seq] = message
 
     async def recent(
@@ -95,8 +107,11 @@ class ReferenceChats:
         title: str | None = None,
         summary: tuple[str, int] | None = None,
         metadata: Metadata | None = None,
+        begun_s: float | None = None,
     ) -> Session:
         session = await self.get_session(session_id, scope=scope)
+        if self._erasures.is_late(scope.owner, begun_s):
+            raise NotFound(session_id, kind="session")
         if title is not None:
             session = replace(session, title=title)
         if summary is not None and summary[1] >= session.summary_seq:
@@ -145,6 +160,7 @@ class ReferenceChats:
         self._rooms = {key: room for key, room in self._rooms.items() if key[0] != scope.owner}
         self._decisions = {key: pair for key, pair in self._decisions.items() if pair[0] != scope.owner}
         self._profiles.pop(scope.owner, None)
+        self._erasures.note(scope.owner)
         return removed
 
     async def count(self, scope: Scope) -> dict[str, int]:

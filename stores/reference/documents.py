@@ -30,6 +30,7 @@ from stores.records import (
     TimeWindow,
 )
 from stores.reference.bm25 import rank
+from stores.reference.erasures import Erasures
 from stores.reference.rows import (
     Row,
     claimed,
@@ -55,6 +56,7 @@ class ReferenceDocuments:
         self.rows: dict[str, dict[MemoryId, Row]] = {}
         self.relations: dict[str, dict[MemoryId, tuple[Relation, ...]]] = {}
         self._meta: dict[str, bytes] = {}
+        self._erasures = Erasures()
 
     async def open(self) -> None:
         """Nothing to connect to."""
@@ -66,8 +68,15 @@ class ReferenceDocuments:
         """Always there."""
 
     async def put_many(
-        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+        self,
+        documents: Sequence[Document],
+        *,
+        scope: Scope,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+        begun_s: float | None = None,
     ) -> list[Memory]:
+        self._erasures.refuse_late(scope.owner, begun_s)
         stored = [self._put(document, scope, now) for document in documents]
         places = places_of(documents, stored)
         for document in documents:
@@ -165,7 +174,11 @@ class ReferenceDocuments:
         counts = await self.count(scope)
         self.rows.pop(scope.owner, None)
         self.relations.pop(scope.owner, None)
+        self._erasures.note(scope.owner)
         return counts
+
+    async def erasures(self, *, within_s: float) -> frozenset[tuple[str, int]]:
+        return self._erasures.within(within_s)
 
     async def count(self, scope: Scope) -> dict[str, int]:
         rows = self._of(scope).values()

@@ -21,6 +21,7 @@ from stores.records import (
     Session,
     SessionId,
 )
+from stores.sqlite import erasing
 from stores.sqlite.chat_rows import (
     DECISION,
     MESSAGE,
@@ -61,12 +62,21 @@ class SqliteChats:
         await self._database.aclose()
 
     async def reserve(
-        self, session: Session, *, scope: Scope, count: int, now: datetime, first: Message | None = None
+        self,
+        session: Session,
+        *,
+        scope: Scope,
+        count: int,
+        now: datetime,
+        first: Message | None = None,
+        begun_s: float | None = None,
     ) -> Session:
-        return await self._database.write(partial(_reserve, session, scope, (count, to_ms(now)), first))
+        return await self._database.write(partial(_reserve, session, scope, (count, to_ms(now)), first, begun_s))
 
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
-        await self._database.write(partial(_put_messages, messages))
+    async def put_messages(
+        self, messages: Sequence[tuple[Scope, Message]], *, begun_s: Sequence[float | None] = ()
+    ) -> None:
+        await self._database.write(partial(_put_messages, messages, begun_s))
 
     async def recent(
         self, session_id: SessionId, *, scope: Scope, limit: int, before: int | None = None
@@ -89,13 +99,14 @@ class SqliteChats:
         title: str | None = None,
         summary: tuple[str, int] | None = None,
         metadata: Metadata | None = None,
+        begun_s: float | None = None,
     ) -> Session:
         plain: dict[str, Any] = {}
         if title is not None:
             plain["title"] = title
         if metadata is not None:
             plain["metadata"] = metadata
-        return await self._database.write(partial(_update_session, session_id, scope.owner, plain, summary))
+        return await self._database.write(partial(_update_session, session_id, scope.owner, plain, summary, begun_s))
 
     async def delete_session(self, session_id: SessionId, *, scope: Scope) -> bool:
         found = await self._database.write(partial(_delete_session, session_id, scope.owner))
@@ -138,9 +149,15 @@ class SqliteChats:
 
 
 def _reserve(
-    session: Session, scope: Scope, taken: tuple[int, int], first: Message | None, connection: apsw.Connection
+    session: Session,
+    scope: Scope,
+    taken: tuple[int, int],
+    first: Message | None,
+    begun_s: float | None,
+    connection: apsw.Connection,
 ) -> Session:
     """taken: how many numbers, and when in ms."""
+    erasing.refuse_late(scope.owner, begun_s, connection)
     count, now_ms = taken
     values = (
         *(session.id, scope.owner, to_ms(session.created_at), now_ms),
@@ -157,12 +174,17 @@ def _reserve(
     )
     reserved = _one_session(connection, sql, (count, now_ms, scope.owner, session.id), session.id)
     if first is not None:
-        _put_messages([(scope, replace(first, seq=reserved.next_seq - count))], connection)
+        _put_messages([(scope, replace(first, seq=reserved.next_seq - count))], (), connection)
     return reserved
 
 
-def _put_messages(messages: Sequence[tuple[Scope, Message]], connection: apsw.Connection) -> None:
+def _put_messages(
+    messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None], connection: apsw.Connection
+) -> None:
     numbers: dict[tuple[str, SessionId], int | None] = {}
+    if begun_s:
+        timed = zip(messages, begun_s, strict=True)
+        messages = [pair for pair, begun in timed if not erasing.begun_before(pair[0].owner, begun, connection)]
     for scope, message in messages:
         key = (scope.owner, message.session_id)
         if key not in numbers:
@@ -218,9 +240,12 @@ def _update_session(
     owner: str,
     plain: Mapping[str, Any],
     summary: tuple[str, int] | None,
+    begun_s: float | None,
     connection: apsw.Connection,
 ) -> Session:
     before = _get_session(session_id, owner, connection)
+    if erasing.begun_before(owner, begun_s, connection):
+        raise NotFound(session_id, kind="session")
     changes = dict(plain)
     if "metadata" in changes:
         changes["metadata"] = encode_json({**before.metadata, **changes["metadata"]})
@@ -276,6 +301,7 @@ def _decide(
 
 
 def _erase(owner: str, connection: apsw.Connection) -> dict[str, int]:
+    erasing.note(owner, connection)
     numbers = query(connection, "SELECT session_no FROM chat_sessions WHERE owner = ?", (owner,))
     messages = 0
     for (number,) in numbers:

@@ -25,7 +25,7 @@ from stores.records import (
     Statement,
     TimeWindow,
 )
-from stores.sqlite import index_work, maintenance, searching
+from stores.sqlite import erasing, index_work, maintenance, searching
 from stores.sqlite.codec import SELECT, decode, decode_names, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
@@ -54,9 +54,15 @@ class SqliteDocuments:
         await self._database.read(lambda connection: connection.execute("SELECT 1").get)
 
     async def put_many(
-        self, documents: Sequence[Document], *, scope: Scope, now: datetime, settled: Sequence[Statement] = ()
+        self,
+        documents: Sequence[Document],
+        *,
+        scope: Scope,
+        now: datetime,
+        settled: Sequence[Statement] = (),
+        begun_s: float | None = None,
     ) -> list[Memory]:
-        return await self._database.write(partial(insert, documents, scope.owner, to_ms(now), settled))
+        return await self._database.write(partial(insert, documents, scope.owner, to_ms(now), settled, begun_s))
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         return await self._database.read(partial(_get_many, ids, scope.owner, to_ms(now))) if ids else []
@@ -116,6 +122,9 @@ class SqliteDocuments:
         removed = await self._database.write(partial(maintenance.erase, scope.owner))
         await self._database.forget_old_pages()
         return removed
+
+    async def erasures(self, *, within_s: float) -> frozenset[tuple[str, int]]:
+        return await self._database.read(partial(erasing.within, within_s))
 
     async def count(self, scope: Scope) -> dict[str, int]:
         return await self._database.read(partial(maintenance.count, scope.owner))

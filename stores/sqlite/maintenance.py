@@ -6,6 +6,7 @@ from typing import Final
 import apsw
 
 from stores.records import IndexRow, Memory, MemoryId, Scope
+from stores.sqlite import erasing
 from stores.sqlite.codec import SELECT, decode
 from stores.sqlite.rows import owner_number, query, row_range
 
@@ -64,7 +65,8 @@ def expired(limit: int, now_ms: int, connection: apsw.Connection) -> list[tuple[
 
 
 def erase(owner: str, connection: apsw.Connection) -> dict[str, int]:
-    """Remove all rows of the owner, and the owner."""
+    """Remove all rows of the owner, and the owner; remember that this was done."""
+    erasing.note(owner, connection)
     number = owner_number(connection, owner)
     removed = dict.fromkeys(_OWNED, 0)
     if number is None:

@@ -33,7 +33,8 @@ CREATE TABLE entries (
 ) STRICT;
 CREATE UNIQUE INDEX entries_place ON entries (owner, session_id, seq);
 """
-JOURNAL: Final = Schema(application_id=0x4354584A, migrations=(_VERSION_1,))  # "CTXJ"
+_VERSION_2: Final = "ALTER TABLE entries ADD COLUMN begun_s REAL;"
+JOURNAL: Final = Schema(application_id=0x4354584A, migrations=(_VERSION_1, _VERSION_2))  # "CTXJ"
 
 
 class SqliteMessageLog:
@@ -81,8 +82,11 @@ class SqliteMessageLog:
             await database.aclose()
             await asyncio.to_thread(file.release, remove=empty)
 
-    async def append(self, messages: Sequence[tuple[Scope, Message]]) -> Appended:
-        rows = [(scope.owner, message.session_id, message.seq, _encode(message)) for scope, message in messages]
+    async def append(self, messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None]) -> Appended:
+        rows = [
+            (scope.owner, message.session_id, message.seq, _encode(message), begun)
+            for (scope, message), begun in zip(messages, begun_s, strict=True)
+        ]
         return await self._database.write(partial(_append, rows))
 
     async def oldest(self, limit: int, *, until: int) -> list[Entry]:
@@ -205,29 +209,29 @@ def _append(rows: Sequence[tuple[Any, ...]], connection: apsw.Connection) -> App
     places = [row[:3] for row in rows]
     connection.executemany("DELETE FROM entries WHERE owner = ? AND session_id = ? AND seq = ?", places)
     replaced = connection.total_changes() - before
-    connection.executemany("INSERT OR REPLACE INTO entries (owner, session_id, seq, body) VALUES (?, ?, ?, ?)", rows)
+    sql = "INSERT OR REPLACE INTO entries (owner, session_id, seq, body, begun_s) VALUES (?, ?, ?, ?, ?)"
+    connection.executemany(sql, rows)
     return Appended(connection.last_insert_rowid(), len(set(places)) - replaced)
 
 
 def _add_missing(rows: Sequence[tuple[Any, ...]], connection: apsw.Connection) -> None:
-    connection.executemany(
-        "INSERT INTO entries (owner, session_id, seq, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
-    )
+    sql = "INSERT INTO entries (owner, session_id, seq, body, begun_s) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    connection.executemany(sql, rows)
 
 
 def _rows(after: int, limit: int, connection: apsw.Connection) -> list[tuple[Any, ...]]:
-    sql = "SELECT number, owner, session_id, seq, body FROM entries WHERE number > ? ORDER BY number LIMIT ?"
+    sql = "SELECT number, owner, session_id, seq, body, begun_s FROM entries WHERE number > ? ORDER BY number LIMIT ?"
     return query(connection, sql, (after, limit))
 
 
 def _oldest(limit: int, until: int, connection: apsw.Connection) -> list[Entry]:
     sql = (
-        "SELECT number, owner, session_id, seq, body FROM entries WHERE number <= ? AND aside = 0"
+        "SELECT number, owner, session_id, seq, body, begun_s FROM entries WHERE number <= ? AND aside = 0"
         " ORDER BY number LIMIT ?"
     )
     return [
-        Entry(number, Scope(owner=owner), _decode(session_id, seq, body))
-        for number, owner, session_id, seq, body in query(connection, sql, (until, limit))
+        Entry(number, Scope(owner=owner), _decode(session_id, seq, body), begun_s)
+        for number, owner, session_id, seq, body, begun_s in query(connection, sql, (until, limit))
     ]
 
 

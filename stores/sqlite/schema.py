@@ -208,6 +208,16 @@ CREATE INDEX memories_quarantined ON memories (owner_no, created_ms, id)
 """
 """quarantine: why a memory is kept back, as names with spaces between; NULL for one that is not."""
 
+_VERSION_8: Final = """
+CREATE TABLE erasures (
+    owner     TEXT PRIMARY KEY,
+    number    INTEGER NOT NULL,
+    erased_s  REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erasures_latest ON erasures (erased_s);
+"""
+"""Who was erased, as a digest, how often, and when last: writes that were begun before come too late."""
+
 MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_1,
     _VERSION_2,
@@ -216,6 +226,7 @@ MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_5,
     _VERSION_6,
     _VERSION_7,
+    _VERSION_8,
 )
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 

@@ -8,6 +8,7 @@ import apsw
 from stores.records import CONTENT_KEY, Document, Memory, Relation, Statement
 from stores.settling import as_stored, places_of, with_places
 from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation, to_ms_or_none
+from stores.sqlite.erasing import refuse_late
 from stores.sqlite.rows import as_json, query, row_of
 from stores.sqlite.schema import ROWS_PER_OWNER
 
@@ -29,9 +30,11 @@ def insert(
     owner: str,
     now_ms: int,
     settled: Sequence[Statement],
+    begun_s: float | None,
     connection: apsw.Connection,
 ) -> list[Memory]:
-    """Write the documents whose dedupe key is new; return what is stored for each, in order."""
+    """Write the documents whose dedupe key is new; return what is stored for each, in order. Raises Erased."""
+    refuse_late(owner, begun_s, connection)
     keys = [document.dedupe_key for document in documents]
     release_free_keys(connection, keys, owner, now_ms)
     held = _held_keys(connection, keys, owner)

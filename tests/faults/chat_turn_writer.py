@@ -80,8 +80,8 @@ class _Deadly:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def put_messages(self, messages: Any) -> None:
-        await self._store.put_messages(messages)
+    async def put_messages(self, messages: Any, **options: Any) -> None:
+        await self._store.put_messages(messages, **options)
         if messages[-1][1].role == "assistant":
             self._fuse.passes(KEPT)
 

@@ -44,15 +44,18 @@ class Crashing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def put_messages(self, messages: Sequence[tuple[Scope, Message]]) -> None:
+    async def put_messages(
+        self, messages: Sequence[tuple[Scope, Message]], *, begun_s: Sequence[float | None] = ()
+    ) -> None:
         self._flushes += 1
         point = self._point if self._flushes > 1 else ANYWHERE
         if point == "before_flush":
             die()
         if point == "mid_batch":
-            await self._store.put_messages(messages[: max(1, len(messages) // 2)])
+            half = max(1, len(messages) // 2)
+            await self._store.put_messages(messages[:half], begun_s=begun_s[:half])
             die()
-        await self._store.put_messages(messages)
+        await self._store.put_messages(messages, begun_s=begun_s)
         if point == "after_store_before_mark":
             die()
 

@@ -231,10 +231,10 @@ async def test_a_message_that_the_store_refuses_stops_no_other(
     put = bench.elsewhere.put_messages
 
     class Choosy(ReferenceChats):
-        async def put_messages(self, messages: Any) -> None:
+        async def put_messages(self, messages: Any, *, begun_s: Any = ()) -> None:
             if any("poison" in message.content for _, message in messages):
                 raise StoreError("too large")
-            await put(messages)
+            await put(messages, begun_s=begun_s)
 
     choosy = Choosy()
     choosy.__dict__.update(bench.elsewhere.__dict__)

@@ -30,7 +30,7 @@ routes: Final = router("memories")
 _NOT_OPTIONS: Final = frozenset({"query", "limit", "cursor"})
 
 
-@routes.post("/v1/memories", status_code=201, response_model=None, responses=told(MemoryRecord, status=201))
+@routes.post("/v1/memories", status_code=201, response_model=None, responses=told(MemoryRecord, 409, status=201))
 async def add_memory(
     call: Call,
     body: AddMemory,
@@ -47,7 +47,7 @@ async def add_memory(
     return answer(memory, 201, {"location": f"/v1/memories/{memory.id}"})
 
 
-@routes.post("/v1/memories/batch", status_code=201, response_model=None, responses=told(MemoryList, status=201))
+@routes.post("/v1/memories/batch", status_code=201, response_model=None, responses=told(MemoryList, 409, status=201))
 async def add_memories(call: Call, body: AddMemories) -> Response:
     """Remember up to 10,000 texts in one write; they come back in order."""
     inputs = [cast("MemoryInput", given(one)) for one in body.memories]

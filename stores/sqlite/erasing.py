@@ -1,0 +1,36 @@
+"""Who was erased, in the same file: noted in the commit that erases, looked up in the commit of each late write."""
+
+import time
+
+import apsw
+
+from stores.lateness import digest_of, is_late, refusal
+from stores.sqlite.rows import query
+
+
+def note(owner: str, connection: apsw.Connection) -> None:
+    """Remember that the owner is erased by this commit."""
+    sql = (
+        "INSERT INTO erasures VALUES (?, 1, ?)"
+        " ON CONFLICT DO UPDATE SET number = number + 1, erased_s = excluded.erased_s"
+    )
+    connection.execute(sql, (digest_of(owner), time.time()))
+
+
+def begun_before(owner: str, begun_s: float | None, connection: apsw.Connection) -> bool:
+    """Say whether the owner was erased after that moment."""
+    if begun_s is None:
+        return False
+    erased_s = connection.execute("SELECT erased_s FROM erasures WHERE owner = ?", (digest_of(owner),)).get
+    return is_late(begun_s, erased_s, time.time())
+
+
+def refuse_late(owner: str, begun_s: float | None, connection: apsw.Connection) -> None:
+    """Raise Erased for what was begun before the owner was erased."""
+    if begun_before(owner, begun_s, connection):
+        raise refusal()
+
+
+def within(seconds: float, connection: apsw.Connection) -> frozenset[tuple[str, int]]:
+    sql = "SELECT owner, number FROM erasures WHERE erased_s >= ?"
+    return frozenset(query(connection, sql, (time.time() - seconds,)))
