@@ -173,6 +173,10 @@ class Settings(BaseSettings):
     )
 
     metrics: bool = Field(default=True, description="Measure what is done; half a microsecond for each figure.")
+    metrics_access: Literal["operator", "any"] = Field(
+        default="operator",
+        description="Who reads the metrics over HTTP: operators' keys and tokens, or any valid ones.",
+    )
     metrics_window_s: float = Field(
         default=300.0, ge=1, le=86_400, description="How far the sliding window of the figures reaches back."
     )

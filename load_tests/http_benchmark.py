@@ -151,7 +151,7 @@ async def cuts(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     folder.mkdir()
     async with _model(first_token_ms=20, tokens=500, interval_ms=20) as (model_url, stats):
         with _with_model(folder, model_url) as service:
-            headers = {"X-API-Key": service.key("anna")}
+            headers = {"X-API-Key": service.key("anna", "--operator")}
             async with httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client:
                 await _cut_after(client, 1)
                 before = await _tasks(client)

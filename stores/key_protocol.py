@@ -15,7 +15,8 @@ from typing import Protocol
 class ApiKey:
     """One key. id: its public part. digest: 32 bytes, the SHA-256 of the whole key. name: what its owner calls it.
 
-    Times are aware UTC in whole milliseconds. revoked_at: since when it opens nothing any more.
+    Times are aware UTC in whole milliseconds. revoked_at: since when it opens nothing any more. operator: it also reads
+    what is about the service as a whole.
     """
 
     id: str
@@ -24,6 +25,7 @@ class ApiKey:
     created_at: datetime
     name: str = ""
     revoked_at: datetime | None = None
+    operator: bool = False
 
 
 class KeyStore(Protocol):

@@ -33,9 +33,9 @@ class Served:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    def key(self, user: str) -> str:
-        """Make a key, while the service runs."""
-        return make_key(user, self.environment)
+    def key(self, user: str, *more: str) -> str:
+        """Make a key, while the service runs. more: options, such as --operator."""
+        return make_key(user, self.environment, *more)
 
 
 @contextmanager
@@ -71,8 +71,8 @@ def environment_of(folder: Path, **settings: object) -> dict[str, str]:
     return {**plain, "PYTHONPATH": str(ROOT), "CONTEXT0_DATA_DIR": str(folder), **told}
 
 
-def make_key(user: str, environment: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "context0", "keys", "create", "--user", user, "--json"]
+def make_key(user: str, environment: dict[str, str], *more: str) -> str:
+    command = [sys.executable, "-m", "context0", "keys", "create", "--user", user, "--json", *more]
     made = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
     key: str = json.loads(made.stdout)["key"]
     return key

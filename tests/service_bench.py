@@ -45,8 +45,8 @@ class ServiceBench:
     outcomes: list[RequestOutcome]
     _clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
-    async def key(self, user: str) -> str:
-        key, held = new_key(user, now=NOW)
+    async def key(self, user: str, *, operator: bool = False) -> str:
+        key, held = new_key(user, now=NOW, operator=operator)
         await self.keys.put(held)
         return key
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope
 
+from context0.api.caller import Caller
 from context0.api.errors import Refused
 from context0.api.keys import PREFIX, KeyRing
 from context0.api.tokens import Tokens
@@ -22,7 +23,7 @@ _CHALLENGE: Final = {"www-authenticate": "Bearer"}
 class Authenticator(Protocol):
     """Says whose request it is by its headers. Raises Refused."""
 
-    async def owner_of(self, headers: Sequence[tuple[bytes, bytes]]) -> str: ...
+    async def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller: ...
 
     async def aclose(self) -> None: ...
 
@@ -34,15 +35,15 @@ class Credentials:
         self._keys = keys
         self._tokens = tokens
 
-    async def owner_of(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+    async def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         credential = _credential(headers)
         if credential.startswith(PREFIX):
-            owner = await self._keys.owner_of(credential)
+            caller = await self._keys.caller_of(credential)
         else:
-            owner = None if self._tokens is None else await self._tokens.owner_of(credential)
-        if owner is None:
+            caller = None if self._tokens is None else await self._tokens.caller_of(credential)
+        if caller is None:
             raise _unauthorised("the credential is unknown, expired or revoked; get a new one")
-        return owner
+        return caller
 
     async def aclose(self) -> None:
         if self._tokens is not None:
@@ -55,14 +56,14 @@ class LocalDeveloper:
     Pages of other sites that a browser here has open are kept out: they cannot name this host.
     """
 
-    async def owner_of(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+    async def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         told = dict(headers)
         if not _LOCAL_HOST.fullmatch(told.get(b"host", b"").decode("latin-1")):
             raise Refused(403, "not_local", "with --dev only http://127.0.0.1 and http://localhost are served")
         origin = told.get(b"origin", b"").decode("latin-1").lower()
         if origin and not _LOCAL_HOST.fullmatch(origin.partition("://")[2]):
             raise Refused(403, "not_local", "with --dev other sites are not served")
-        return DEV_OWNER
+        return Caller(owner=DEV_OWNER, operator=True)
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -75,11 +76,11 @@ class Gate:
         self._authenticator = authenticator
         self._public = public
 
-    async def owner_of(self, scope: Scope) -> str | None:
+    async def caller_of(self, scope: Scope) -> Caller | None:
         """Return whose request it is; None for a public path. Raises Refused."""
         if scope["query_string"]:
             _refuse_credentials_in(scope["query_string"])
-        return None if scope["path"] in self._public else await self._authenticator.owner_of(scope["headers"])
+        return None if scope["path"] in self._public else await self._authenticator.caller_of(scope["headers"])
 
 
 def _credential(headers: Sequence[tuple[bytes, bytes]]) -> str:

@@ -79,11 +79,11 @@ class Entry:
         checks, owner = self._checks, None
         counts = checks.admission.enter(scope["path"])
         try:
-            known = await checks.gate.owner_of(scope)
-            if known is not None:
-                scope["state"]["owner"] = known
-                checks.owners.enter(known)
-                owner = known
+            caller = await checks.gate.caller_of(scope)
+            if caller is not None:
+                scope["state"]["caller"] = caller
+                checks.owners.enter(caller.owner)
+                owner = caller.owner
             await self._routed(scope, receive, envelope)
         finally:
             if owner is not None:

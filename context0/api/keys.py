@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from context0.api.caller import Caller
 from context0.errors import InvalidInput
 from context0.memory.inputs import check_name, check_scope
 from stores.key_protocol import ApiKey, KeyStore
@@ -22,14 +23,14 @@ _KNOWN_KEYS: Final = 10_000
 _NO_DIGEST: Final = bytes(32)
 
 
-def new_key(user_id: str, *, name: str = "", now: datetime) -> tuple[str, ApiKey]:
+def new_key(user_id: str, *, name: str = "", now: datetime, operator: bool = False) -> tuple[str, ApiKey]:
     """Return a fresh key, which is shown once, and what is kept of it. Raises InvalidInput."""
     owner = check_scope(user_id).owner
     if name and len(check_name("name", name)) > _MAX_NAME:
         raise InvalidInput("name", f"has {len(name)} characters; at most {_MAX_NAME} are allowed")
     key_id = secrets.token_hex(_ID_BYTES)
     key = f"{PREFIX}{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-    return key, ApiKey(id=key_id, owner=owner, digest=digest(key), created_at=now, name=name)
+    return key, ApiKey(id=key_id, owner=owner, digest=digest(key), created_at=now, name=name, operator=operator)
 
 
 def digest(key: str) -> bytes:
@@ -43,9 +44,9 @@ class KeyRing:
         self._store = store
         self._cache_s = cache_s
         self._clock = clock
-        self._known: dict[bytes, tuple[str, float]] = {}
+        self._known: dict[bytes, tuple[Caller, float]] = {}
 
-    async def owner_of(self, key: str) -> str | None:
+    async def caller_of(self, key: str) -> Caller | None:
         """Return whose key this is, or None for one that opens nothing. No round trip while it is known.
 
         Raises StoreError.
@@ -53,12 +54,12 @@ class KeyRing:
         if not key.isascii() or len(key) > _MAX_KEY:
             return None
         told = digest(key)
-        owner, until = self._known.get(told, ("", 0.0))
-        if owner and self._clock() < until:
-            return owner
+        caller, until = self._known.get(told, (None, 0.0))
+        if caller is not None and self._clock() < until:
+            return caller
         return await self._looked_up(key, told)
 
-    async def _looked_up(self, key: str, told: bytes) -> str | None:
+    async def _looked_up(self, key: str, told: bytes) -> Caller | None:
         self._known.pop(told, None)
         parts = key.split("_", _PARTS - 1)
         if len(parts) != _PARTS:
@@ -69,5 +70,6 @@ class KeyRing:
             return None
         if len(self._known) >= _KNOWN_KEYS:
             self._known.clear()
-        self._known[told] = (held.owner, self._clock() + self._cache_s)
-        return held.owner
+        caller = Caller(owner=held.owner, operator=held.operator)
+        self._known[told] = (caller, self._clock() + self._cache_s)
+        return caller

@@ -39,8 +39,9 @@ async def open_measuring(settings: Settings, recorder: Recorder) -> AsyncIterato
     if performance is None:
         yield ServiceMeasuring(observe=observe, routers=())
         return
+    routes = metrics_routes(performance, for_all=settings.metrics_access == "any")
     async with performance:
-        yield ServiceMeasuring(observe=observe, routers=(metrics_routes(performance),))
+        yield ServiceMeasuring(observe=observe, routers=(routes,))
 
 
 def request_observer(recorder: Recorder) -> Observe:

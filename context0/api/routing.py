@@ -122,9 +122,13 @@ def router(*tags: str) -> APIRouter:
 
 
 def told(model: type[BaseModel] | None, *more: int, status: int = 200, openai: bool = False) -> Responses:
-    """Return what a route answers with, for the docs: its model, and its failures; `more` are 404, 409."""
+    """Return what a route answers with, for the docs: its model, and its failures; `more` are 403, 404, 409."""
     failure = {"model": OpenAIError if openai else ErrorReply}
-    extra = {404: "Unknown, or another user's", 409: "Somebody else was first; read, and try again"}
+    extra = {
+        403: "The credential is no operator's",
+        404: "Unknown, or another user's",
+        409: "Somebody else was first; read, and try again",
+    }
     answers: Responses = {code: {**failure, "description": text} for code, text in FAILURES.items()}
     answers |= {code: {**failure, "description": extra[code]} for code in more}
     answers[status] = {"description": "Done"} if model is None else {"model": model, "description": "Done"}

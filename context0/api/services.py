@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope
 
 from context0.api.auth import Authenticator
 from context0.api.body import BodyLimits
+from context0.api.caller import Caller
 from context0.api.encoding import EncodedMemories
 from context0.api.envelope import Observe, RequestOutcome
 from context0.api.limits import RequestLimits
@@ -59,8 +60,12 @@ class Call(Request):
     @property
     def owner(self) -> str:
         """Whose memory this is about: from the credential, and from nothing else."""
-        owner: str = self.scope["state"]["owner"]
-        return owner
+        return self.caller.owner
+
+    @property
+    def caller(self) -> Caller:
+        caller: Caller = self.scope["state"]["caller"]
+        return caller
 
     @property
     def services(self) -> Services:

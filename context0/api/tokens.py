@@ -14,6 +14,7 @@ import httpx
 import jwt
 import orjson
 
+from context0.api.caller import Caller
 from context0.api.errors import Refused
 from context0.errors import ConfigurationError, InvalidInput
 from context0.memory.inputs import check_scope
@@ -21,6 +22,8 @@ from context0.memory.inputs import check_scope
 log = logging.getLogger(__name__)
 
 MIN_SECRET_BYTES: Final = 32
+OPERATOR: Final = "operator"
+"""The word in the claim `scope` of whoever watches the service."""
 _MAX_TOKEN: Final = 8_192
 _FRESH_S: Final = 300.0
 _STALE_S: Final = 3_600.0
@@ -67,7 +70,7 @@ class Tokens:
         self._rules = rules
         self._published = published or (PublishedKeys(rules.jwks_url) if rules.jwks_url else None)
 
-    async def owner_of(self, token: str) -> str | None:
+    async def caller_of(self, token: str) -> Caller | None:
         """Return whose token this is, or None for one that opens nothing. Raises Refused (503) without any keys."""
         if len(token) > _MAX_TOKEN:
             return None
@@ -77,7 +80,7 @@ class Tokens:
             if key is None:
                 return None
             claims = self._claims(token, key, str(header["alg"]))
-            return check_scope(claims["sub"]).owner
+            return Caller(owner=check_scope(claims["sub"]).owner, operator=_is_operator(claims.get("scope")))
         except (jwt.PyJWTError, InvalidInput, ValueError, OverflowError):
             return None
 
@@ -105,6 +108,11 @@ class Tokens:
             options={"require": ["exp", "sub"]},
         )
         return claims
+
+
+def _is_operator(scope: object) -> bool:
+    """Scopes come as words in one text (RFC 8693)."""
+    return isinstance(scope, str) and OPERATOR in scope.split(" ")
 
 
 class PublishedKeys:

@@ -36,12 +36,13 @@ def create(
     *,
     user: UserOption,
     name: Annotated[str, typer.Option(help="What the key is for; shown by `keys list`.")] = "",
+    operator: Annotated[bool, typer.Option("--operator", help="It also reads the metrics of the service.")] = False,
     as_json: JsonOption = False,
     store: StoreOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Make a key that opens the user's memory, and print it."""
-    key, made = run(_create(settings_for(store), user, name), verbose=verbose)
+    key, made = run(_create(settings_for(store), user, name, operator=operator), verbose=verbose)
     if as_json:
         print_json({"key": key, **_public(made)})
     else:
@@ -60,7 +61,8 @@ def list_keys(
         return
     for key in found:
         state = "in use" if key.revoked_at is None else f"revoked {local_time(key.revoked_at)}"
-        typer.echo(one_line(f"c0_{key.id}_…  {local_time(key.created_at)}  {state}  {key.owner}  {key.name}"))
+        scope = "  (operator)" if key.operator else ""
+        typer.echo(one_line(f"c0_{key.id}_…  {local_time(key.created_at)}  {state}  {key.owner}{scope}  {key.name}"))
 
 
 @keys.command()
@@ -82,12 +84,12 @@ def revoke(
         typer.echo(f"{revoked} revoked")
 
 
-async def _create(settings: "Settings", user: str, name: str) -> "tuple[str, ApiKey]":
+async def _create(settings: "Settings", user: str, name: str, *, operator: bool) -> "tuple[str, ApiKey]":
     from context0.api.keys import new_key
     from context0.clock import SystemClock
     from context0.runtime import build_keys
 
-    key, made = new_key(user, name=name, now=SystemClock().now())
+    key, made = new_key(user, name=name, operator=operator, now=SystemClock().now())
     async with aclosing(build_keys(settings)) as store:
         await store.open()
         await store.put(made)
@@ -126,6 +128,7 @@ def _public(key: "ApiKey") -> dict[str, object]:
         "id": key.id,
         "user": key.owner,
         "name": key.name,
+        "operator": key.operator,
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
     }

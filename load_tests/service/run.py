@@ -136,7 +136,9 @@ def _performance(url: str, secret: str) -> dict[str, Any]:
     """Return what the service tells of itself; nothing of a service without metrics."""
     import jwt
 
-    token = jwt.encode({"sub": "load-observer", "exp": time.time() + 600}, secret, algorithm="HS256")
+    token = jwt.encode(
+        {"sub": "load-observer", "scope": "operator", "exp": time.time() + 600}, secret, algorithm="HS256"
+    )
     answer = httpx.get(f"{url}/api/performance/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
     return found

@@ -10,7 +10,7 @@ from stores.mongo.client import MongoDatabase, Row
 from stores.mongo.queries import Query
 from stores.mongo.reading import find
 
-_WHOLE: Final[Row] = dict.fromkeys(("source_user_id", "digest", "name", "created_at", "revoked_at"), 1)
+_WHOLE: Final[Row] = dict.fromkeys(("source_user_id", "digest", "name", "created_at", "revoked_at", "operator"), 1)
 
 
 class MongoKeys:
@@ -68,6 +68,7 @@ def _encode(key: ApiKey) -> Row:
         "name": key.name,
         "created_at": key.created_at,
         **revoked,
+        **({"operator": True} if key.operator else {}),
     }
 
 
@@ -79,4 +80,5 @@ def _decode(row: Row) -> ApiKey:
         name=row["name"],
         created_at=row["created_at"],
         revoked_at=row.get("revoked_at"),
+        operator=row.get("operator", False),
     )

@@ -13,7 +13,7 @@ from stores.sqlite.codec import from_ms, from_ms_or_none, to_ms, to_ms_or_none
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.rows import as_json, query
 
-_KEY: Final = "id, owner, digest, name, created_ms, revoked_ms"
+_KEY: Final = "id, owner, digest, name, created_ms, revoked_ms, operator"
 
 
 class SqliteKeys:
@@ -51,8 +51,9 @@ def _rows(sql: str, values: tuple[Any, ...], connection: apsw.Connection) -> lis
 
 
 def _put(key: ApiKey, connection: apsw.Connection) -> None:
-    values = (key.id, key.owner, key.digest, key.name, to_ms(key.created_at), to_ms_or_none(key.revoked_at))
-    connection.execute(f"INSERT INTO api_keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
+    times = (to_ms(key.created_at), to_ms_or_none(key.revoked_at))
+    values = (key.id, key.owner, key.digest, key.name, *times, key.operator)
+    connection.execute(f"INSERT INTO api_keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
     if not connection.changes():
         raise Conflict("a key with this id is there already; make another one")
 
@@ -64,7 +65,7 @@ def _revoke(ids: str, now_ms: int, connection: apsw.Connection) -> int:
 
 
 def _decode(row: Any) -> ApiKey:
-    key_id, owner, digest, name, created_ms, revoked_ms = row
+    key_id, owner, digest, name, created_ms, revoked_ms, operator = row
     return ApiKey(
         id=key_id,
         owner=owner,
@@ -72,4 +73,5 @@ def _decode(row: Any) -> ApiKey:
         name=name,
         created_at=from_ms(created_ms),
         revoked_at=from_ms_or_none(revoked_ms),
+        operator=bool(operator),
     )

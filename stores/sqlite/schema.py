@@ -218,6 +218,10 @@ CREATE INDEX erasures_latest ON erasures (erased_s);
 """
 """Who was erased, as a digest, how often, and when last: writes that were begun before come too late."""
 
+_VERSION_9: Final = """
+ALTER TABLE api_keys ADD COLUMN operator INTEGER NOT NULL DEFAULT 0;
+"""
+
 MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_1,
     _VERSION_2,
@@ -227,6 +231,7 @@ MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_6,
     _VERSION_7,
     _VERSION_8,
+    _VERSION_9,
 )
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 

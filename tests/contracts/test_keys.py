@@ -13,7 +13,7 @@ from tests.contracts.key_bench import KEY_BACKENDS
 
 FIRST = ApiKey(id="aaa", owner="anna", digest=bytes(range(32)), created_at=PAST, name="laptop")
 SECOND = replace(FIRST, id="bbb", digest=b"\xff" * 32, name="")
-BENS = replace(FIRST, id="abc", owner="ben")
+BENS = replace(FIRST, id="abc", owner="ben", operator=True)
 
 
 @pytest.fixture(params=KEY_BACKENDS.values(), ids=KEY_BACKENDS.keys())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from context0.api.auth import LocalDeveloper
+from context0.api.caller import Caller
 from context0.api.keys import KeyRing, digest, new_key
 from context0.api.tokens import PublishedKeys, TokenRules, Tokens
 from context0.errors import ConfigurationError, InvalidInput
@@ -25,6 +26,7 @@ from tests.engine_bench import open_bench
 from tests.service_bench import SECRET, ServiceBench, code_of, open_service
 
 MUTATIONS = 2_000
+ANNA = Caller(owner="anna")
 Rsa = rsa.RSAPrivateKey
 
 
@@ -103,7 +105,7 @@ async def test_every_change_of_a_key_or_a_token_is_refused(service: ServiceBench
             if changed == genuine or _same_token(changed, genuine):
                 continue
             try:
-                await credentials.owner_of([(b"authorization", f"Bearer {changed}".encode())])
+                await credentials.caller_of([(b"authorization", f"Bearer {changed}".encode())])
             except Exception as refused:  # noqa: BLE001 - counted
                 assert getattr(refused, "status_code", None) == 401
             else:
@@ -135,12 +137,12 @@ async def test_a_revoked_key_opens_nothing_once_the_cache_has_passed() -> None:
     key, held = new_key("anna", now=NOW)
     await store.put(held)
     ring = KeyRing(store, cache_s=5.0, clock=lambda: now[0])
-    assert await ring.owner_of(key) == "anna"
+    assert await ring.caller_of(key) == ANNA
     await store.revoke([held.id], now=NOW)
     now[0] = 4.9
-    assert await ring.owner_of(key) == "anna"
+    assert await ring.caller_of(key) == ANNA
     now[0] = 5.1
-    assert await ring.owner_of(key) is None
+    assert await ring.caller_of(key) is None
 
 
 async def test_a_store_that_is_away_is_no_refusal(service: ServiceBench) -> None:
@@ -215,15 +217,35 @@ def unsigned(algorithm: Any) -> str:
 async def test_clocks_may_differ_by_the_leeway_and_no_more() -> None:
     tokens = Tokens(TokenRules(secret=SECRET, audience="context0", leeway_s=30))
     now = datetime.now(UTC)
-    assert await tokens.owner_of(token(exp=now - timedelta(seconds=20))) == "anna"
-    assert await tokens.owner_of(token(exp=now - timedelta(seconds=40))) is None
+    assert await tokens.caller_of(token(exp=now - timedelta(seconds=20))) == ANNA
+    assert await tokens.caller_of(token(exp=now - timedelta(seconds=40))) is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "operator"),
+    [
+        ("operator", True),
+        ("openid operator email", True),
+        (None, False),
+        ("", False),
+        ("operators", False),
+        ("Operator", False),
+        ("my-operator", False),
+        (["operator"], False),
+        ({"operator": True}, False),
+        (True, False),
+    ],
+)
+async def test_an_operator_is_who_has_the_word_in_the_scope(scope: Any, operator: bool) -> None:
+    tokens = Tokens(TokenRules(secret=SECRET, audience="context0"))
+    assert await tokens.caller_of(token(scope=scope)) == Caller(owner="anna", operator=operator)
 
 
 async def test_the_issuer_is_checked_where_one_is_set() -> None:
     tokens = Tokens(TokenRules(secret=SECRET, audience="context0", issuer="us"))
-    assert await tokens.owner_of(token(iss="us")) == "anna"
+    assert await tokens.caller_of(token(iss="us")) == ANNA
     for issuer in (None, "them"):
-        assert await tokens.owner_of(token(iss=issuer)) is None
+        assert await tokens.caller_of(token(iss=issuer)) is None
 
 
 @pytest.mark.parametrize(
@@ -252,19 +274,19 @@ async def test_published_keys_open_and_confuse_nobody(tmp_path: Path, rsa_key: R
     rules = TokenRules(secret=SECRET, jwks_url=path.as_uri(), audience="context0")
     tokens = Tokens(rules)
     signed = token(rsa_key, "RS256", {"kid": "k1"})
-    assert await tokens.owner_of(signed) == "anna"
-    assert await tokens.owner_of(token(rsa_key, "RS256")) == "anna"
-    assert await tokens.owner_of(token(rsa_key, "RS256", {"kid": "k2"})) is None
-    assert await tokens.owner_of(token(rsa_key, "RS512", {"kid": "k1"})) is None
+    assert await tokens.caller_of(signed) == ANNA
+    assert await tokens.caller_of(token(rsa_key, "RS256")) == ANNA
+    assert await tokens.caller_of(token(rsa_key, "RS256", {"kid": "k2"})) is None
+    assert await tokens.caller_of(token(rsa_key, "RS512", {"kid": "k1"})) is None
     stranger = rsa.generate_private_key(65_537, 2_048)
-    assert await tokens.owner_of(token(stranger, "RS256", {"kid": "k1"})) is None
+    assert await tokens.caller_of(token(stranger, "RS256", {"kid": "k1"})) is None
     public = rsa_key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    assert await tokens.owner_of(_signed_with(public)) is None
+    assert await tokens.caller_of(_signed_with(public)) is None
     only_published = Tokens(TokenRules(jwks_url=path.as_uri(), audience="context0"))
-    assert await only_published.owner_of(token()) is None
-    assert await only_published.owner_of(_signed_with(public)) is None
+    assert await only_published.caller_of(token()) is None
+    assert await only_published.caller_of(_signed_with(public)) is None
 
 
 def _signed_with(public: bytes) -> str:
@@ -317,8 +339,8 @@ async def test_published_keys_are_read_again_when_they_change_and_held_when_they
 async def test_dev_serves_this_machine_only(headers: Any, status: int) -> None:
     developer = LocalDeveloper()
     if status == 200:
-        assert await developer.owner_of(headers) == "dev"
+        assert await developer.caller_of(headers) == Caller(owner="dev", operator=True)
         return
     with pytest.raises(Exception, match="--dev") as refused:
-        await developer.owner_of(headers)
+        await developer.caller_of(headers)
     assert getattr(refused.value, "status_code", None) == status

@@ -14,6 +14,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from context0.api.measuring import open_measuring
+from context0.api.routes.metrics import METRICS_PATHS
 from context0.llm.extractive import ExtractiveLLM
 from context0.observability.measurements import Measurements
 from context0.settings import Settings
@@ -46,6 +47,9 @@ def _begins(**asked: Any) -> Probe:
 
 OWN: Final = Probe(expects=(200,))
 """A route without ids: it answers about the asker, and holds nothing of the victim."""
+
+NO_OPERATOR: Final = Probe(expects=(403,))
+"""About all users together: for operators."""
 
 PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
     ("POST", "/v1/memories"): (
@@ -118,8 +122,8 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
     ("GET", "/v1/me"): (OWN,),
     ("GET", "/v1/me/export"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
     ("DELETE", "/v1/me"): (Probe(expects=(422,), params={"user_id": "anna"}), OWN),
-    ("GET", "/metrics"): (OWN,),
-    ("GET", "/api/performance/metrics"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
+    ("GET", "/metrics"): (NO_OPERATOR,),
+    ("GET", "/api/performance/metrics"): (NO_OPERATOR, Probe(expects=(422,), params={"user_id": "anna"})),
     ("GET", "/healthz"): (OWN,),
     ("GET", "/readyz"): (OWN,),
 }
@@ -247,6 +251,13 @@ async def test_another_users_session_id_begins_a_session_of_ones_own_as_any_id_d
     assert (seen[0][0], [text[0] for text in seen[0][3]]) == ([404, 404], [1, 2])
     assert (await (await service.client("mallory")).delete(f"/v1/sessions/{victim.ids['session_id']}")).is_success
     assert await _listed(await service.client("anna")) == victim.listed
+
+
+async def test_what_is_about_all_users_is_for_operators(service: ServiceBench) -> None:
+    for operator, status in ((False, 403), (True, 200)):
+        async with service.bare(headers={"x-api-key": await service.key("watcher", operator=operator)}) as watcher:
+            for path in METRICS_PATHS:
+                assert (await watcher.get(path)).status_code == status, path
 
 
 async def test_every_route_but_health_needs_a_credential(service: ServiceBench) -> None:

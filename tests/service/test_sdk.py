@@ -19,6 +19,7 @@ from context0.sdk import chat_calls, memory_calls, owner_calls
 from context0.sdk.async_courier import AsyncChatStream
 from context0.sdk.errors import (
     Conflict,
+    Forbidden,
     IdempotencyMismatch,
     InvalidInput,
     NotFound,
@@ -198,7 +199,10 @@ def test_what_is_wrong_is_told_by_type_and_with_the_requests_id(service: Served,
             use()
     with Context0Client("http://127.0.0.1:9", timeout_s=2, retries=0) as away, pytest.raises(Unreachable):
         away.health()
-    assert "/v1/memories" in str(client.performance())
+    with pytest.raises(Forbidden, match="--operator"):
+        client.performance()
+    with Context0Client(service.url, service.key("watcher", "--operator")) as operator:
+        assert "/v1/memories" in str(operator.performance())
     with Context0Client(service.url) as public:
         assert (public.health().status, public.ready().status) == ("ok", "ok")
 
