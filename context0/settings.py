@@ -228,6 +228,9 @@ class Settings(BaseSettings):
         default=5.0, ge=0, le=300, description="How long a revoked API key may still be taken by a running service."
     )
     max_body_bytes: int = Field(default=4 << 20, ge=1_024, le=1 << 30, description="The largest request.")
+    max_import_bytes: int = Field(
+        default=1 << 30, ge=1_024, description="The largest import by one request; each line is at most a request."
+    )
     receive_deadline_s: float = Field(
         default=10.0, gt=0, le=600, description="How long a request may take to arrive, head and body each."
     )

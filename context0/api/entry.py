@@ -92,8 +92,9 @@ class Entry:
                 checks.admission.leave()
 
     async def _routed(self, scope: Scope, receive: Receive, envelope: Envelope) -> None:
-        body = await self._checks.bodies.read(scope, receive)
         route = self._routes.find(scope)
+        takes_lines = route is not None and route.takes_lines
+        body = None if takes_lines else await self._checks.bodies.read(scope, receive)
         if route is None:
             await self._fallback(scope, receive if body is None else _replayed(body, receive), envelope.send)
             return

@@ -89,7 +89,11 @@ async def open_services(
                     owner_rate_per_s=settings.owner_rate_per_s,
                     owner_rate_burst=settings.owner_rate_burst,
                 ),
-                bodies=BodyLimits(max_bytes=settings.max_body_bytes, deadline_s=settings.receive_deadline_s),
+                bodies=BodyLimits(
+                    max_bytes=settings.max_body_bytes,
+                    max_import_bytes=settings.max_import_bytes,
+                    deadline_s=settings.receive_deadline_s,
+                ),
                 times=StreamTimes(ping_s=settings.sse_ping_s, send_deadline_s=settings.send_deadline_s),
                 observe=observe,
             )

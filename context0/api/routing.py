@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from context0.api.body import decode
+from context0.api.body import LINES, decode
 from context0.api.errors import Refused
 from context0.api.services import Call
 from context0.api.sse import MEDIA_TYPE
@@ -58,6 +58,8 @@ class JsonRoute(APIRoute):
             "headers": self.dependant.header_params,
         }
         self._parameters = [(fields, of) for of, fields in places.items() if fields]
+        self.takes_lines = LINES in str(self.openapi_extra)
+        """Whether its function reads the body by itself, as it arrives."""
         self._query = frozenset(field.alias for field in self.dependant.query_params)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

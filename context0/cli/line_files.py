@@ -8,25 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from context0.errors import InvalidInput
-
 STANDARD: Final = "-"
 _PIECE: Final = 1 << 20
 _MOST_KEPT: Final = 1 << 18
 
 
-async def lines_of(file: BinaryIO, *, max_bytes: int) -> AsyncIterator[tuple[int, bytes]]:
-    """Yield the lines with their numbers, from 1, without their ends. Raises InvalidInput for one without an end."""
-    number, rest = 0, b""
+async def pieces_of(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yield what is in a file, a piece at a time."""
     while piece := await asyncio.to_thread(file.read, _PIECE):
-        *whole, rest = (rest + piece).split(b"\n")
-        for text in whole:
-            number += 1
-            yield number, text
-        if len(rest) > max_bytes:
-            raise InvalidInput(f"line {number + 1}", f"has more than {max_bytes} bytes; one memory is one line")
-    if rest:
-        yield number + 1, rest
+        yield piece
 
 
 @asynccontextmanager

@@ -1,21 +1,21 @@
 """The commands `import` and `export`: memories as lines of JSON, from a file or into one."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from context0.cli.line_files import STANDARD, lines_of, opened, whole_file
+from context0.cli.line_files import STANDARD, opened, pieces_of, whole_file
 from context0.cli.opening import engine_for, run, settings_for
 from context0.cli.options import JsonOption, StoreOption, UserOption, VerboseOption
 from context0.cli.output import console, one_line, print_error, print_json
 from context0.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from context0.memory.importing import LineReading
     from context0.memory.ingest import IngestCount
     from context0.settings import Settings
 
@@ -43,10 +43,12 @@ def import_memories(
     out: each is told with its number, and the others are added.
     """
     del file_format  # there is one
-    reading = _Reading(strict=strict)
+    from context0.memory.importing import LineReading
+
+    reading = LineReading(None if strict else _BadLines())
     with _progress(file) as progress:
         count = run(_import(settings_for(store), file, user, reading, progress), verbose=verbose)
-    reading.check_end()
+    _check_end(reading)
     if as_json:
         print_json({**asdict(count), "refused": reading.refused, "passed_over": reading.passed_over})
     else:
@@ -74,102 +76,52 @@ def export(
         typer.echo(f"{number} memories written to {out}")
 
 
-class _Reading:
-    """What has been read of a file: which line an item stands in, and which could not be taken."""
+def _check_end(reading: "LineReading") -> None:
+    """Warn if an export ended before its last line, or holds another number of memories than that says."""
+    if reading.told is not None and reading.told != reading.items:
+        print_error(f"warning: the export says that it holds {reading.told} memories, but it holds {reading.items}")
+    elif reading.whole is False:
+        print_error("warning: the last line of the export is missing; it may not be whole")
 
-    def __init__(self, *, strict: bool) -> None:
-        self._strict = strict
-        self._lines: dict[int, int] = {}
-        self._items = 0
-        self._memories = 0
-        self._end: Mapping[str, Any] | None = None
-        self._is_export = False
-        self.refused = 0
-        self.passed_over: Counter[str] = Counter()
 
-    @property
-    def on_refused(self) -> Callable[[int, Exception], None] | None:
-        return None if self._strict else self._refuse_item
+class _BadLines:
+    """Shows lines that cannot be taken, up to a number."""
 
-    async def items(self, numbered: AsyncIterator[tuple[int, bytes]]) -> AsyncIterator[Mapping[str, Any]]:
-        from context0.memory.transfer import read_line
+    def __init__(self) -> None:
+        self._count = 0
 
-        async for number, text in numbered:
-            if not text.strip():
-                continue
-            try:
-                line = read_line(text)
-            except InvalidInput as exc:
-                if self._strict:
-                    self._lines[self._items + 1] = number
-                    raise
-                self._refuse(number, exc)
-                continue
-            self._is_export = self._is_export or line.exported
-            if line.kind == "end":
-                self._end = line.fields
-            elif line.kind == "other":
-                self.passed_over["not a memory"] += 1
-            else:
-                self._items += 1
-                self._memories += 1
-                self._lines[self._items] = number
-                yield line.fields
-
-    def line_of(self, item: int) -> int:
-        """Return the line of an item that was read and is not done yet."""
-        return self._lines.get(item, 0)
-
-    def done(self, items: int) -> None:
-        for item in [item for item in self._lines if item <= items]:
-            del self._lines[item]
-
-    def check_end(self) -> None:
-        """Warn if an export ended before its last line, or holds another number of memories than that says."""
-        if self._end is None:
-            if self._is_export:
-                print_error("warning: the last line of the export is missing; it may not be whole")
-        elif (told := self._end.get("memory")) != self._memories:
-            print_error(f"warning: the export says that it holds {told} memories, but it holds {self._memories}")
-
-    def _refuse_item(self, item: int, reason: Exception) -> None:
-        self._refuse(self.line_of(item), reason)
-
-    def _refuse(self, number: int, reason: Exception) -> None:
-        self.refused += 1
-        if self.refused <= MOST_TOLD:
+    def __call__(self, number: int, reason: Exception) -> None:
+        self._count += 1
+        if self._count <= MOST_TOLD:
             print_error(one_line(f"line {number}: {reason}"))
-        if self.refused == MOST_TOLD + 1:
+        if self._count == MOST_TOLD + 1:
             print_error("more lines were left out; they are counted, and not shown")
 
 
 async def _import(
-    settings: "Settings", name: str, user: str, reading: _Reading, progress: Callable[["IngestCount", int], None]
+    settings: "Settings", name: str, user: str, reading: "LineReading", progress: Callable[["IngestCount", int], None]
 ) -> "IngestCount":
     from context0.errors import IdempotencyMismatch
+    from context0.memory.importing import lines_in
     from context0.memory.ingest import IngestStopped
     from context0.memory.transfer import MAX_LINE_BYTES
     from context0.tasks.brokers import is_in_process
 
     read_bytes = 0
 
-    async def counted(numbered: AsyncIterator[tuple[int, bytes]]) -> AsyncIterator[tuple[int, bytes]]:
+    async def counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         nonlocal read_bytes
-        async for number, text in numbered:
-            read_bytes += len(text) + 1
-            yield number, text
-
-    def told(count: "IngestCount") -> None:
-        reading.done(count.read)
-        progress(count, read_bytes)
+        async for piece in pieces:
+            read_bytes += len(piece)
+            yield piece
 
     async with opened(name) as file, engine_for(settings) as engine:
         try:
-            return await engine.ingest(
-                reading.items(counted(lines_of(file, max_bytes=MAX_LINE_BYTES))),
+            return await reading.take(
+                engine,
+                lines_in(counted(pieces_of(file)), max_bytes=MAX_LINE_BYTES),
                 user_id=user,
-                on_progress=told,
-                on_refused=reading.on_refused,
+                on_progress=lambda count: progress(count, read_bytes),
                 wait=is_in_process(settings.task_url),
             )
         except IngestStopped as exc:

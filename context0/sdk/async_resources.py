@@ -1,15 +1,17 @@
 """What an asynchronous client offers, by subject: each method names a request and has it carried out."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from typing import Unpack
 
 from context0.sdk import chat_calls, memory_calls, owner_calls, task_calls
 from context0.sdk.async_courier import AsyncChatStream, AsyncCourier
 from context0.sdk.exporting import MEMORIES_ONLY, Exported, exported
+from context0.sdk.importing import Importable, Importables, ImportParts
 from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions, TurnOptions
 from context0.sdk.streaming import StreamedTurn
 from context0.wire.chat import ChatDecision, ChatReply, Mode, Ruling
 from context0.wire.memories import HistoryRecord, MemoryList, MemoryRecord, ReceiptRecord, SearchReply
+from context0.wire.service import ImportRecord
 from context0.wire.sessions import DecisionList, MessageList, MessageRecord, ModeRecord, SessionList, SessionRecord
 from context0.wire.tasks import TaskList, TaskRecord
 
@@ -193,6 +195,29 @@ class AsyncMe(_Resource):
         """Erase everything in every store, and return the receipt; one that is not `ok` means: call again."""
         return await self._courier.call(owner_calls.erase())
 
+    async def import_records(self, records: Importables) -> ImportRecord:
+        """Take in the records of an export, or memories as fields, or lines of a file: by requests of a megabyte.
+
+        What is there already is known by the id that it had: after a failure, do it again. Lines that cannot be taken
+        are told, and the others are taken. `whole` is None for records without the last line of an export.
+        """
+        parts = ImportParts()
+        async for record in _each(records):
+            if (call := parts.put(record)) is not None:
+                parts.take(await self._courier.call(call))
+        if (call := parts.rest()) is not None:
+            parts.take(await self._courier.call(call))
+        return parts.summed()
+
     def export(self) -> AsyncGenerator[Exported, None]:
         """Yield every record that is kept. Raises StreamCut at its end if it was not all of them."""
         return self._courier.follow(exported(owner_calls.export(), self._courier.setup.pace))
+
+
+async def _each(records: Importables) -> AsyncIterator[Importable]:
+    if isinstance(records, AsyncIterable):
+        async for record in records:
+            yield record
+    else:
+        for record in records:
+            yield record

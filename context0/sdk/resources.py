@@ -1,15 +1,18 @@
 """What a client offers, by subject: each method names a request of the core and has it carried out."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Unpack
 
 from context0.sdk import chat_calls, memory_calls, owner_calls, task_calls
 from context0.sdk.courier import ChatStream, Courier
+from context0.sdk.errors import InvalidInput
 from context0.sdk.exporting import MEMORIES_ONLY, Exported, exported
+from context0.sdk.importing import Importables, ImportParts
 from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions, TurnOptions
 from context0.sdk.streaming import StreamedTurn
 from context0.wire.chat import ChatDecision, ChatReply, Mode, Ruling
 from context0.wire.memories import HistoryRecord, MemoryList, MemoryRecord, ReceiptRecord, SearchReply
+from context0.wire.service import ImportRecord
 from context0.wire.sessions import DecisionList, MessageList, MessageRecord, ModeRecord, SessionList, SessionRecord
 from context0.wire.tasks import TaskList, TaskRecord
 
@@ -192,6 +195,22 @@ class Me(_Resource):
     def erase(self) -> ReceiptRecord:
         """Erase everything in every store, and return the receipt; one that is not `ok` means: call again."""
         return self._courier.call(owner_calls.erase())
+
+    def import_records(self, records: Importables) -> ImportRecord:
+        """Take in the records of an export, or memories as fields, or lines of a file: by requests of a megabyte.
+
+        What is there already is known by the id that it had: after a failure, do it again. Lines that cannot be taken
+        are told, and the others are taken. `whole` is None for records without the last line of an export.
+        """
+        if not isinstance(records, Iterable):
+            raise InvalidInput("is an asynchronous iterator; use AsyncContext0Client", field="records")
+        parts = ImportParts()
+        for record in records:
+            if (call := parts.put(record)) is not None:
+                parts.take(self._courier.call(call))
+        if (call := parts.rest()) is not None:
+            parts.take(self._courier.call(call))
+        return parts.summed()
 
     def export(self) -> Generator[Exported, None, None]:
         """Yield every record that is kept. Raises StreamCut at its end if it was not all of them."""

@@ -66,7 +66,7 @@ def dressed(
     """Return the request as httpx sends it; the key is added when it is sent."""
     headers = {"accept": "application/json", **request.headers}
     if request.body is not None:
-        headers["content-type"] = "application/json"
+        headers.setdefault("content-type", "application/json")
     return http.build_request(
         request.method,
         f"{setup.base_url}{request.path}",

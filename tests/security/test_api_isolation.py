@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import orjson
 import pytest
 from fastapi.routing import APIRoute
 
@@ -37,6 +38,7 @@ class Probe:
     expects: tuple[int, ...] = (404,)
     begins: bool = False
     json: Any = None
+    lines: tuple[Any, ...] = ()
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -121,6 +123,13 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
     ("GET", "/v1/models"): (OWN,),
     ("GET", "/v1/me"): (OWN,),
     ("GET", "/v1/me/export"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
+    ("POST", "/v1/me/import"): (
+        Probe(expects=(422,), params={"user_id": "anna"}, lines=({"content": "x"},)),
+        Probe(
+            expects=(200,),
+            lines=({"kind": "memory", "record": {"id": "{memory_id}", "content": "x", "user_id": "anna"}},),
+        ),
+    ),
     ("DELETE", "/v1/me"): (Probe(expects=(422,), params={"user_id": "anna"}), OWN),
     ("GET", "/metrics"): (NO_OPERATOR,),
     ("GET", "/api/performance/metrics"): (NO_OPERATOR, Probe(expects=(422,), params={"user_id": "anna"})),
@@ -275,6 +284,9 @@ async def _ask(client: httpx.AsyncClient, method: str, path: str, probe: Probe, 
     }
     if probe.json is not None:
         request["json"] = _filled(probe.json, ids)
+    if probe.lines:
+        request["content"] = b"".join(orjson.dumps(_filled(one, ids)) + b"\n" for one in probe.lines)
+        request["headers"]["content-type"] = "application/x-ndjson"
     return await client.request(method, _filled(path, ids), **request)
 
 

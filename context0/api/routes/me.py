@@ -5,16 +5,20 @@ from typing import Any, Final
 
 from starlette.responses import Response, StreamingResponse
 
+from context0.api.body import LINES, BodyReader
 from context0.api.encoding import answer
+from context0.api.errors import Refused, failure_of
 from context0.api.routing import router, told
 from context0.api.services import Call
+from context0.memory.importing import LineReading, lines_in
+from context0.memory.ingest import IngestStopped
 from context0.memory.transfer import line, memory_line
 from context0.wire.memories import ReceiptRecord
-from context0.wire.service import OwnerRecord
+from context0.wire.service import ImportRecord, OwnerRecord, RefusedLine
 
 routes: Final = router("me")
 _PAGE: Final = 500
-_LINES: Final = "application/x-ndjson"
+_MOST_TOLD: Final = 100
 
 
 @routes.get("/v1/me", response_model=None, responses=told(OwnerRecord))
@@ -48,7 +52,7 @@ async def erase_me(call: Call) -> Response:
     response_model=None,
     responses={
         **told(None),
-        200: {"description": "One record a line", "content": {_LINES: {"schema": {"type": "string"}}}},
+        200: {"description": "One record a line", "content": {LINES: {"schema": {"type": "string"}}}},
     },
 )
 async def export_me(call: Call) -> Response:
@@ -57,7 +61,54 @@ async def export_me(call: Call) -> Response:
     A record has a `kind` and a `record`; memories come in the order in which they arrived, with former versions.
     The last line has the kind `end` and counts; without it, it is incomplete.
     """
-    return StreamingResponse(_exported(call), media_type=_LINES)
+    return StreamingResponse(_exported(call), media_type=LINES)
+
+
+@routes.post(
+    "/v1/me/import",
+    response_model=None,
+    responses=told(ImportRecord),
+    openapi_extra={"requestBody": {"required": True, "content": {LINES: {"schema": {"type": "string"}}}}},
+)
+async def import_me(call: Call) -> Response:
+    """Take in what an export handed out, or lines such as {"content": "…"}, as they arrive: memories only.
+
+    What is there already is known by the id that it had, and not added again. So after a failure send all of it again,
+    or what stands behind the last line that is stored. Lines that cannot be taken are told, and the others are taken.
+    """
+    services, errors = call.services, list[RefusedLine]()
+
+    def refused(number: int, reason: Exception) -> None:
+        if len(errors) < _MOST_TOLD:
+            failure = failure_of(reason)
+            errors.append(RefusedLine(line=number, code=failure.code, message=failure.message))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async for piece in BodyReader(services.bodies).lines(call.scope, call.receive):
+            yield piece
+            if services.turns.stopping:
+                raise Refused(503, "stopping", "the service is stopping; send it again", {"retry-after": "1"})
+
+    reading = LineReading(refused)
+    try:
+        lines = lines_in(pieces(), max_bytes=services.bodies.max_bytes)
+        count = await reading.take(services.engine, lines, user_id=call.owner)
+    except IngestStopped as stopped:
+        cause = stopped.__cause__
+        if isinstance(cause, Refused):
+            message = f"{cause.detail}; the first {stopped.count.read} memories are stored"
+            raise Refused(cause.status_code, cause.code, message, cause.headers) from stopped
+        raise cause or stopped from stopped
+    whole = ImportRecord(
+        read=count.read,
+        added=count.added,
+        known=count.known,
+        refused=reading.refused,
+        passed_over=reading.passed_over.total(),
+        whole=reading.whole,
+        errors=tuple(sorted(errors, key=lambda one: one.line)),
+    )
+    return answer(whole)
 
 
 async def _exported(call: Call) -> AsyncIterator[bytes]:
