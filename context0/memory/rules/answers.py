@@ -4,14 +4,14 @@ Only the first question word counts, as in `intents`: "what did she do when …"
 """
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from context0.memory.rules.intents import intent_of
-from context0.memory.rules.word_set import word_set
+from context0.memory.rules.word_set import letter_words, word_set
 
 AnswerKind = Literal["time", "number", "name"]
 
-_WORD = re.compile(r"[^\W\d_]+")
 _MAX_WORDS = 64
 _DIGIT = re.compile(r"\d")
 
@@ -38,7 +38,7 @@ def answer_kind(question: str) -> AnswerKind | None:
     """Return what would answer `question`; None where its form does not tell."""
     if intent_of(question) == "when":
         return "time"
-    words = _WORD.findall(question.lower())[:_MAX_WORDS]
+    words = letter_words(question)[:_MAX_WORDS]
     for word, following in zip(words, [*words, ""][1:], strict=True):
         if word in _COUNTS or any(word == asked and following in counted for asked, counted in _COUNTING):
             return "number"
@@ -49,6 +49,8 @@ def answer_kind(question: str) -> AnswerKind | None:
     return None
 
 
-def tells_number(text: str) -> bool:
-    """Tell whether `text` holds a number, in digits or as a word; 2 µs."""
-    return _DIGIT.search(text) is not None or not _NUMBERS.isdisjoint(_WORD.findall(text.lower()))
+def tells_number(text: str, words: Sequence[str] | None = None) -> bool:
+    """Tell whether `text` holds a number, in digits or as a word; words: as for `mentions_time`."""
+    if _DIGIT.search(text):
+        return True
+    return not _NUMBERS.isdisjoint(letter_words(text) if words is None else words)

@@ -11,7 +11,7 @@ from context0.memory.rules.time_words import FUTURE_MARKS, PAST_MARKS, Unit
 Lean = Literal["past", "future", "near"]
 
 # Numbers keep their separators and what is glued to them: 2023-05-07, 10:30, 7th, 1990s.
-TOKEN = re.compile(r"\d++(?:[-/.:]\d++)*+[^\W\d_]*+|[^\W\d_]++(?:['’][^\W\d_]++)*+|[^\w\s]|_")
+_TOKEN = re.compile(r"\d++(?:[-/.:]\d++)*+[^\W\d_]*+|[^\W\d_]++(?:['’][^\W\d_]++)*+|[^\w\s]|_")
 _POSSESSIVES = frozenset({"'s", "’s"})
 _WILL = frozenset({"'ll", "’ll"})
 _SHORTEST_PAST = 5  # moved, but not need
@@ -33,11 +33,11 @@ class Sentence:
     undecided: Lean
 
     @classmethod
-    def of(cls, tokens: list[str], *, today: date, undecided: Lean) -> Self:
+    def of(cls, text: str, *, today: date, undecided: Lean) -> Self:
+        tokens: list[str] = _TOKEN.findall(text)
         words = [*map(str.lower, tokens), *_PADDING]
-        for at, word in enumerate(words):
-            if word[-2:] in _POSSESSIVES:
-                words[at] = word[:-2]  # last week's
+        if "'" in text or "’" in text:
+            words = [word[:-2] if word[-2:] in _POSSESSIVES else word for word in words]  # last week's
         return cls(words, [*tokens, *_PADDING], today, undecided)
 
     def is_capital(self, at: int) -> bool:

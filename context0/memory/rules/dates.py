@@ -5,18 +5,19 @@ today and tomorrow. Weeks run from Monday to Sunday; a day is one of the referen
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
 from context0.memory.rules.date_scan import scan
-from context0.memory.rules.date_words import TOKEN, Lean, Sentence
+from context0.memory.rules.date_words import Lean, Sentence
 from context0.memory.rules.time_words import SURE_SIGNS, TRIGGERS
+from context0.memory.rules.word_set import letter_words
 
 MAX_DATES = 32
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 
-_WORD = re.compile(r"[^\W\d_]+")
 _DIGIT = re.compile(r"\d")
 _CLOCK_OR_DURATION = re.compile(
     r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\bo['’]clock\b"
@@ -25,6 +26,8 @@ _CLOCK_OR_DURATION = re.compile(
     re.IGNORECASE,
 )
 _OTHER_SIGNS = frozenset({"hours", "clock"})
+_SIGNS_OF_DURATION = _OTHER_SIGNS | {"days", "weeks", "months", "years", "decades"}
+"""One of these, or a digit, is in every clock time and duration."""
 _ANY_DAY = date(2001, 6, 13)
 
 
@@ -62,23 +65,27 @@ def find_query_range(question: str, *, reference: datetime) -> DateRange | None:
     return next((one for one in found if one.explicit), found[0] if found else None)
 
 
-def mentions_time(text: str) -> bool:
-    """Tell whether `text` holds any expression of time: a date, "every Friday", "at 5 pm", "for two weeks"."""
-    words = _WORD.findall(text.lower())
+def mentions_time(text: str, words: Sequence[str] | None = None) -> bool:
+    """Tell whether `text` holds any expression of time: a date, "every Friday", "at 5 pm", "for two weeks".
+
+    words: its `letter_words`, where they are known.
+    """
+    words = letter_words(text) if words is None else words
     if not SURE_SIGNS.isdisjoint(words):
         return True
-    if TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words) and not _DIGIT.search(text):
+    has_digit = _DIGIT.search(text) is not None
+    if not has_digit and TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
         return False
-    if _CLOCK_OR_DURATION.search(text):
+    if (has_digit or not _SIGNS_OF_DURATION.isdisjoint(words)) and _CLOCK_OR_DURATION.search(text):
         return True
-    return next(scan(Sentence.of(TOKEN.findall(text), today=_ANY_DAY, undecided="near")), None) is not None
+    return next(scan(Sentence.of(text, today=_ANY_DAY, undecided="near")), None) is not None
 
 
 def _find(text: str, reference: datetime, undecided: Lean) -> tuple[DateRange, ...]:
     if not _may_hold_date(text):
         return ()
     zone = reference.tzinfo or UTC
-    sentence = Sentence.of(TOKEN.findall(text), today=reference.date(), undecided=undecided)
+    sentence = Sentence.of(text, today=reference.date(), undecided=undecided)
     found: list[DateRange] = []
     seen = position = 0
     for scanned in scan(sentence):
@@ -106,7 +113,7 @@ def _behind(text: str, tokens: list[str], position: int) -> int:
 
 def _may_hold_date(text: str) -> bool:
     """Tell cheaply (3 µs) whether the grammar could find anything."""
-    return not TRIGGERS.isdisjoint(_WORD.findall(text.lower())) or _DIGIT.search(text) is not None
+    return not TRIGGERS.isdisjoint(letter_words(text)) or _DIGIT.search(text) is not None
 
 
 def _moment_of(day: date, zone: tzinfo) -> datetime | None:

@@ -85,15 +85,22 @@ def _blank_speech(text: str, quote: re.Match[str]) -> str:
 
 def is_sarcastic(text: str) -> bool:
     low = text.lower()
-    return any(sign in low for sign in _SIGNS_OF_SARCASM) and _SARCASM.search(text) is not None
+    return _holds(low, _SIGNS_OF_SARCASM) and _SARCASM.search(text) is not None
 
 
 def frame_start(text: str) -> int:
     """Return where fiction or pretence is named first; len(text) if nowhere."""
     low = text.lower()
-    if not any(sign in low for sign in _SIGNS_OF_FRAMES):
+    if not _holds(low, _SIGNS_OF_FRAMES):
         return len(text)
     return min((frame.start() for frame in (_FICTION.search(text), _PRETENCE.search(text)) if frame), default=len(text))
+
+
+def _holds(low: str, signs: tuple[str, ...]) -> bool:
+    for sign in signs:  # noqa: SIM110 - `any` over a generator takes twice as long
+        if sign in low:
+            return True
+    return False
 
 
 def is_pretence(text: str) -> bool:

@@ -29,57 +29,84 @@ FACT_WORDS = frozenset(VERBS) | REMEMBER_WORDS | word_set("am is are was were 'm
 
 
 class Scanned(NamedTuple):
-    """A clause, or a sentence that a phrase takes whole: its words, its text if wanted, its mood and its facts."""
+    """A clause, or a sentence that a phrase takes whole (then with that text): its words, its mood and its facts."""
 
     words: list[str]
-    text: str
     mood: Mood
     facts: tuple[Fact, ...] = ()
+    clause: Clause | None = None
+    whole: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.whole if self.clause is None else self.clause.tokens.raw(self.clause.start, self.clause.stop)
 
 
-def scan_text(own: str, context: Context, *, all_clauses: bool) -> Iterator[Scanned]:
-    """Yield what `own` says, in order; a sentence of more than 800 characters is one without facts.
+class Sentence(NamedTuple):
+    """A sentence and what was read from it; None: nothing was, for it holds no word that a fact needs."""
 
-    all_clauses: also those of sentences without any word that a fact needs, and the text of each.
-    """
+    tokens: Tokens | None
+    scanned: list[Scanned] | None
+
+
+def scan_text(own: str, context: Context) -> Iterator[Sentence]:
+    """Yield the sentences of `own`, in order, as far as facts need it; one of over 800 characters holds none."""
     before = NOTHING
     for start, stop in sentences_of(own):
         if stop - start > MAX_SENTENCE_CHARACTERS:
-            yield Scanned(own[start:stop].lower().split(), own[start:stop], "states")
+            yield Sentence(None, [Scanned(own[start:stop].lower().split(), "states", whole=own[start:stop])])
             continue
         tokens = Tokens(own, start, stop)
-        if not tokens.words or (not all_clauses and FACT_WORDS.isdisjoint(tokens.words)):
+        if FACT_WORDS.isdisjoint(tokens.words):
             before = NOTHING
+            yield Sentence(tokens, None)
             continue
-        whole = _scan_phrase(own, (start, stop), tokens.words, context)
+        whole = _scan_phrase(tokens, context)
         if whole is not None:
-            yield whole
+            yield Sentence(tokens, [whole])
             continue
+        scanned: list[Scanned] = []
         for clause in clauses_of(tokens):
             words = tokens.words[clause.start : clause.stop]
             states = clause.mood == "states" and (clause.bare or not FACT_WORDS.isdisjoint(words))
             before = _read(clause, context, before) if states else NOTHING
-            said = tokens.raw(clause.start, clause.stop) if all_clauses else ""
-            yield Scanned(words, said, clause.mood, before.facts)
+            scanned.append(Scanned(words, clause.mood, before.facts, clause))
+        yield Sentence(tokens, scanned)
 
 
-def _scan_phrase(own: str, sentence: tuple[int, int], words: list[str], context: Context) -> Scanned | None:
+def all_clauses(sentence: Sentence, context: Context) -> list[Scanned]:
+    """Return the clauses of a sentence of `scan_text`, also of one without any word that a fact needs."""
+    if sentence.scanned is not None:
+        return sentence.scanned
+    if sentence.tokens is None or not sentence.tokens.words:
+        return []
+    whole, words = _scan_phrase(sentence.tokens, context), sentence.tokens.words
+    if whole is not None:
+        return [whole]
+    return [
+        Scanned(words[clause.start : clause.stop], clause.mood, clause=clause) for clause in clauses_of(sentence.tokens)
+    ]
+
+
+def _scan_phrase(tokens: Tokens, context: Context) -> Scanned | None:
     """Read a sentence that a fixed phrase takes whole: a wish to remember, a correction."""
+    own, words, sentence = tokens.text, tokens.words, (tokens.start, tokens.stop)
     if "not" in words and (correction := read_correction(own[slice(*sentence)])):
-        return Scanned(words, own[slice(*sentence)], "states", (plain_fact(context.speaker, correction, sentence),))
+        fact = plain_fact(context.speaker, correction, sentence)
+        return Scanned(words, "states", (fact,), whole=own[slice(*sentence)])
     place = None if REMEMBER_WORDS.isdisjoint(words) else read_remember(own, *sentence)
     if place is None:
         return None
     what = own[slice(*place)]
     if is_private(what):
-        return Scanned(words, what, "supposes")
+        return Scanned(words, "supposes", whole=what)
     wish = plain_fact(context.speaker, Found("remember_that", what), place)
     told: list[Fact] = []
     before = NOTHING
     for clause in clauses_of(Tokens(own, *place)):
         before = _read(clause, context, before) if clause.mood == "states" else NOTHING
         told += before.facts
-    return Scanned(words, what, "states", (wish, *told))
+    return Scanned(words, "states", (wish, *told), whole=what)
 
 
 def _read(clause: Clause, context: Context, before: Read) -> Read:

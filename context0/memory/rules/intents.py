@@ -11,14 +11,12 @@ The rules are tried in this order and the first that holds decides; the more spe
 Only the first question word counts: "what did she do when …" asks for no time.
 """
 
-import re
 from typing import Literal
 
-from context0.memory.rules.word_set import word_set
+from context0.memory.rules.word_set import letter_words, word_set
 
 Intent = Literal["fact", "when", "list", "preference", "opinion", "chitchat"]
 
-_WORD = re.compile(r"[^\W\d_]+")
 _MAX_WORDS = 64  # what a question wants stands at its head
 
 _GREETINGS = word_set("""
@@ -102,7 +100,7 @@ _QUESTION_MARKS = ("?", "？", "؟", "¿")
 
 def intent_of(question: str) -> Intent:
     """Return what `question` wants, by the order at the head of this module."""
-    words = _WORD.findall(question.lower())[:_MAX_WORDS]
+    words = letter_words(question)[:_MAX_WORDS]
     if question and _is_chitchat(words):
         return "chitchat"
     asked = next((at for at, word in enumerate(words) if word in _QUESTION_WORDS), len(words))
@@ -117,11 +115,16 @@ def intent_of(question: str) -> Intent:
     return "list" if _asks_plural(words, asked) else "fact"
 
 
+def is_chitchat(text: str) -> bool:
+    """Tell greetings, thanks and farewells that ask for nothing else."""
+    return _is_chitchat(letter_words(text)[:_MAX_WORDS])
+
+
 def is_question(text: str) -> bool:
     """Tell whether `text` asks: it holds a question mark, or opens as questions and requests do."""
     if any(mark in text for mark in _QUESTION_MARKS):
         return True
-    words = _WORD.findall(text[:80].lower())[:2]
+    words = letter_words(text[:80])[:2]
     return bool(words) and (words[0] in _OPENERS or tuple(words) in _REQUESTS)
 
 
