@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from context0.memory.rules.facts import MAX_FACTS, Fact, decide_extraction, extract_facts
+from context0.memory.rules.facts import MAX_FACTS, Fact, decide_extraction, extract_facts, read_facts
 from context0.memory.rules.names import entity_key
 
 DATA: Final = Path(__file__).parents[1] / "data"
@@ -213,6 +214,14 @@ def test_a_text_is_simple_only_if_facts_are_read_from_it() -> None:
     for row in TABLE:
         facts = read(row["text"])
         assert bool(facts) or decide_extraction(row["text"]) != "simple", row["text"]
+
+
+def test_one_pass_over_a_text_tells_its_facts_and_whether_they_are_all() -> None:
+    texts = [row["text"] for row in TABLE + DECISIONS]
+    for text in (*texts, *map(" ".join, pairwise(texts))):
+        both = read_facts(text, speaker=None, reference=REFERENCE)
+        assert both.facts == read(text)
+        assert both.is_all == (bool(both.facts) and decide_extraction(text) == "simple"), text
 
 
 def test_long_texts_and_texts_that_say_much_more_take_a_model() -> None:
