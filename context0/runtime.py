@@ -84,6 +84,7 @@ def build_parts(settings: Settings) -> EngineParts:
             index_lease_s=_lease_s(settings),
             index_max_attempts=settings.task_max_attempts,
             learn_from_feedback=settings.learn_from_feedback,
+            quarantine=settings.quarantine,
             search_cache_bytes=settings.search_cache_bytes,
             search_cache_ttl_s=settings.search_cache_ttl_s,
             list_cache_bytes=settings.list_cache_bytes,

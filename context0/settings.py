@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     mongodb_timeout_ms: int = Field(default=5_000, ge=50, le=600_000, description="Deadline of each MongoDB operation.")
     slow_command_ms: int = Field(default=100, ge=1, description="Store commands slower than this are logged.")
 
+    quarantine: bool = Field(
+        default=True, description="Keep memories back that read like orders to the assistant, for their user to judge."
+    )
     max_content_bytes: int = Field(
         default=65_536, ge=1, le=8_000_000, description="The longest text of one memory, in UTF-8 bytes."
     )

@@ -91,7 +91,8 @@ class MemoryManager:
         facts = extract_facts(turn.text, speaker=None, reference=turn.asked_at)
         entry = self._input(turn, turn.text, _kind_of(facts), message)
         (memory,) = await self._stored(turn, [entry])
-        remembered = Remembered(extraction=extraction, memories=(memory.id,))
+        kept_back = (memory.id,) if memory.quarantine else ()
+        remembered = Remembered(extraction=extraction, memories=(memory.id,), quarantined=kept_back)
         try:
             return replace(remembered, decisions=await self._contradictions(turn, memory.id) if facts else ())
         except StoreError as failed:  # the memory is stored all the same
@@ -116,7 +117,8 @@ class MemoryManager:
             return Remembered(extraction="full", usage=usage)
         inputs = [self._input(turn, note.statement, note.kind, message, extracted=True) for note in own]
         stored = await self._stored(turn, inputs)
-        return Remembered(extraction="full", memories=tuple(memory.id for memory in stored), usage=usage)
+        ids, kept_back = ([one.id for one in found] for found in (stored, filter(_is_kept_back, stored)))
+        return Remembered(extraction="full", memories=tuple(ids), quarantined=tuple(kept_back), usage=usage)
 
     async def _stored(self, turn: Turn, inputs: Sequence[MemoryInput]) -> Sequence[Memory]:
         return await turn.permit.write(
@@ -163,6 +165,10 @@ class MemoryManager:
                 lambda: chats.put_decisions(decisions, scope=turn.scope), deadline_s=self._deadline_s
             )
         return tuple(decision.id for decision in decisions)
+
+
+def _is_kept_back(memory: Memory) -> bool:
+    return bool(memory.quarantine)
 
 
 def _kind_of(facts: Sequence[Fact]) -> MemoryType:

@@ -54,7 +54,7 @@ class MemoryRetrieval:
         if not ids:
             return turn
         memories = await self._engine.get_many(ids, user_id=turn.scope.owner)
-        return turn.evolve(found=SearchResult(items=recalled(memories)))
+        return turn.evolve(found=SearchResult(items=recalled([one for one in memories if not one.quarantine])))
 
     def fallback(self, turn: Turn, reason: str) -> Turn:
         """Return the turn without memories; the reply names it, so that it does not look like an empty memory."""

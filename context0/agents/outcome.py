@@ -57,11 +57,13 @@ class Answered:
 class Remembered:
     """What a turn left behind. extraction: how much reading it took. decisions: contradictions that wait for the owner.
 
-    failures: what did not work, and why, by stable names: "model" (only the message itself was stored).
+    quarantined: those of `memories` that are kept back. failures: what did not work, and why, by stable names: "model"
+    (only the message itself was stored).
     """
 
     extraction: Extraction = "none"
     memories: tuple[MemoryId, ...] = ()
     decisions: tuple[DecisionId, ...] = ()
+    quarantined: tuple[MemoryId, ...] = ()
     usage: Usage = field(default_factory=Usage)
     failures: tuple[tuple[str, str], ...] = ()

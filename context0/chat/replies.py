@@ -24,6 +24,7 @@ def reply_fields(answered: Answered, remembered: Remembered | None = None) -> di
         "memories_used": () if turn.found is None else tuple(one.memory.id for one in turn.found.items),
         "cited": answered.cited,
         "memories_written": () if remembered is None else remembered.memories,
+        "memories_quarantined": () if remembered is None else remembered.quarantined,
         "usage": Usage(prompt_tokens=answered.usage.prompt_tokens, completion_tokens=answered.usage.completion_tokens),
         "model": answered.model,
         "fallback": answered.fallback,

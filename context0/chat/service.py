@@ -355,4 +355,8 @@ def _cache_limits(settings: Settings | None) -> CacheLimits:
 
 async def _tell(remembered: Remembered, emit: Emit) -> None:
     if remembered.memories or remembered.decisions:
-        await emit(MemoryWrittenEvent(memories=remembered.memories, decisions=remembered.decisions))
+        await emit(
+            MemoryWrittenEvent(
+                memories=remembered.memories, decisions=remembered.decisions, quarantined=remembered.quarantined
+            )
+        )

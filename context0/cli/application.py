@@ -19,6 +19,7 @@ from context0.cli import (
     keys,
     memories,
     models,
+    quarantining,
     reindexing,
     serving,
     tasks,
@@ -38,7 +39,7 @@ INTERRUPTED: Final = 130
 app: Final = typer.Typer(add_completion=False, invoke_without_command=True)
 for part in (
     *(touring, memories, chatting, serving, keys, doctoring, reindexing, evaluating, models),
-    *(transferring, working, tasks),
+    *(transferring, working, tasks, quarantining),
 ):
     app.add_typer(part.commands)
 

@@ -46,6 +46,18 @@ def show_page(page: "Page[Memory]") -> None:
     _show_next(page.next_cursor)
 
 
+def show_quarantine(page: "Page[Memory]") -> None:
+    table = Table(box=SIMPLE_HEAD, expand=True)
+    table.add_column("id", no_wrap=True)
+    for name in ("reasons", "when", "who"):
+        table.add_column(name)
+    table.add_column("memory", ratio=1)
+    for memory in page.items:
+        table.add_row(memory.id, "\n".join(memory.quarantine), *_memory_cells(memory))
+    console().print(table)
+    _show_next(page.next_cursor)
+
+
 def _memory_cells(memory: "Memory") -> tuple[Text, ...]:
     """Return when, who and what as plain text: nothing in a memory is markup."""
     when = day_and_time(memory.occurred_at or memory.created_at)

@@ -8,11 +8,11 @@ from typing import Any
 
 from context0.clock import to_milliseconds
 from context0.errors import InvalidInput
-from context0.memory.core import EngineCore
 from context0.memory.dead_letters import DeadLetters
 from context0.memory.facts import FactRun
 from context0.memory.ingest import Ingest, IngestCount, ProgressTold, RefusalTold, Source, Stages
 from context0.memory.inputs import check_ids, check_limit, check_scope
+from context0.memory.kept_back import QuarantineEngine
 from context0.memory.transfer import without_origin
 from context0.memory.writing import Draft, draft_memory
 from stores.cursors import CursorContext
@@ -20,7 +20,7 @@ from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId,
 from stores.settling import as_stored, places_of
 
 
-class BulkEngine(EngineCore):
+class BulkEngine(QuarantineEngine):
     """Each call names its user, and concerns that user's memories only."""
 
     async def ingest(
@@ -117,7 +117,7 @@ class BulkEngine(EngineCore):
         if created_at is not None:
             memory = draft.memory.evolve(created_at=min(to_milliseconds(created_at), now))
             draft = Draft(memory=memory, dedupe_key=draft.dedupe_key)
-        return draft, None if origin is None else MemoryId(origin)
+        return self._gate.passed(draft), None if origin is None else MemoryId(origin)
 
     async def _known(self, scope: Scope, ids: Sequence[MemoryId]) -> Collection[MemoryId]:
         found = await self._parts.documents.get_many(ids, scope=scope, now=self._parts.clock.now())

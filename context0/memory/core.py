@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
@@ -22,6 +23,7 @@ from context0.memory.changes import (
     Watcher,
 )
 from context0.memory.facts import FactKeeper
+from context0.memory.gate import Gate
 from context0.memory.ids import MemoryIds
 from context0.memory.indexing import Indexer
 from context0.memory.inputs import check_ids, check_scope
@@ -35,11 +37,12 @@ from context0.memory.warming import warm_up
 from context0.memory.writing import Draft, to_document
 from context0.observability.recorder import CacheReading, Recorder
 from context0.settings import Settings
+from context0.trust.floods import FloodGuard
 from stores.chat_protocol import ChatStore
 from stores.cursors import CursorCodec
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import Document, Memory, Scope, Statement, Validity
+from stores.records import Document, Memory, MemoryId, Scope, Statement, Validity
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
@@ -92,6 +95,7 @@ class EngineCore:
         parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
         self._answers = build_answer_caches(parts, self._indexes, self._searcher.index)
         self._facts = FactKeeper(parts.documents)
+        self._gate = Gate(is_on=limits.quarantine, floods=FloodGuard(timer=time.monotonic))
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._background: asyncio.Task[None] | None = None
         self._watchers: list[Watcher] = []
@@ -195,10 +199,11 @@ class EngineCore:
     async def _documents_of(self, drafts: Sequence[Draft]) -> Sequence[Document]:
         """Return the documents to write: with their vectors when these need no network, pending otherwise."""
         embedder = self._parts.embedder
-        vectors: Sequence[bytes | None] = [None] * len(drafts)
-        if embedder.local:
-            rows = await embedder.embed([draft.memory.content for draft in drafts])
-            vectors = [row.tobytes() for row in rows]
+        vectors: dict[MemoryId, bytes] = {}
+        searched = [draft.memory for draft in drafts if not draft.memory.quarantine]
+        if embedder.local and searched:
+            rows = await embedder.embed([memory.content for memory in searched])
+            vectors = {memory.id: row.tobytes() for memory, row in zip(searched, rows, strict=True)}
             await self._guard.check(rows.shape[1])
         else:
             await self._guard.check()
@@ -206,8 +211,8 @@ class EngineCore:
 
         def make() -> list[Document]:
             return [
-                to_document(draft.memory, draft.dedupe_key, vector, embedder.model, done=done)
-                for draft, vector in zip(drafts, vectors, strict=True)
+                to_document(draft.memory, draft.dedupe_key, vectors.get(draft.memory.id), embedder.model, done=done)
+                for draft in drafts
             ]
 
         return await off_the_loop(make, len(drafts))
@@ -222,7 +227,10 @@ class EngineCore:
 
     def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory, the watchers and the background know what was written."""
-        self._tell(scope, MemoriesWritten(memories=[document.memory for document in documents]))
+        memories = [document.memory for document in documents]
+        self._tell(scope, MemoriesWritten(memories=[memory for memory in memories if not memory.quarantine]))
+        if kept_back := [memory.id for memory in memories if memory.quarantine]:
+            self._tell(scope, MemoriesRemoved(ids=kept_back))
         self._indexer.follow(scope, documents)
         pending = [document.memory for document in documents if document.memory.index.state == "pending"]
         if pending:
@@ -236,6 +244,8 @@ class EngineCore:
             store = self._parts.documents
             await store.update(document, scope=scope, expected_version=before.version, now=now, settled=changed)
         self._took(scope, [document])
+        if document.memory.quarantine:
+            await self._indexer.take_out(scope, [before.id])
         self._settled(scope, changed, now)
         return document
 

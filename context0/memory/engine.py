@@ -13,7 +13,7 @@ from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
 from context0.memory.answers import Answer, list_fields, search_fields
 from context0.memory.bulk import BulkEngine
-from context0.memory.changes import MemoriesRemoved, OwnerErased
+from context0.memory.changes import OwnerErased
 from context0.memory.core import off_the_loop
 from context0.memory.erasing import erase_owner
 from context0.memory.inputs import (
@@ -76,7 +76,8 @@ class MemoryEngine(BulkEngine):
 
         It is searchable by meaning at once too, unless the embeddings come from a network: then soon after, or before
         this returns with `wait=True`. A memory that is exactly there already (same content, speaker, session, data), or
-        has the same `idempotency_key`, is returned as it is. One write.
+        has the same `idempotency_key`, is returned as it is. One that reads like orders to an assistant is stored, but
+        kept back: see `Memory.quarantine`, `quarantined` and `release`. One write.
         Raises InvalidInput, IdempotencyMismatch (the key stands for another content), StoreError.
         """
         (memory,) = await self.add_many([{"content": content, **fields}], user_id=user_id, wait=wait)
@@ -101,7 +102,7 @@ class MemoryEngine(BulkEngine):
         def make() -> list[Draft]:
             drafts = [draft_memory(item, scope=scope, now=now, ids=self._ids, max_bytes=limit) for item in memories]
             check_keys(drafts)
-            return drafts
+            return list(map(self._gate.passed, drafts))
 
         drafts = await off_the_loop(make, len(memories))
         if not drafts:
@@ -246,8 +247,8 @@ class MemoryEngine(BulkEngine):
         memory = await self.get(memory_id, user_id=user_id)
         scope, now = check_scope(user_id), self._parts.clock.now()
         changed = changed_memory(memory, changes, now=now, max_bytes=self._parts.limits.max_content_bytes)
-        key = same_content_key(changed)
-        draft = Draft(memory=changed, dedupe_key=key)
+        changed = self._gate.changed(changed, memory)
+        draft = Draft(memory=changed, dedupe_key=same_content_key(changed))
         return (await self._write_version(scope, draft, before=memory, now=now)).memory
 
     @measured
@@ -256,18 +257,8 @@ class MemoryEngine(BulkEngine):
         scope = check_scope(user_id)
         (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
         await self._ready()
-        now = self._parts.clock.now()
-        async with self._facts.removing(scope, wanted) as changed:
-            if not await self._parts.documents.delete(wanted, scope=scope, now=now, settled=changed):
-                raise NotFound(str(memory_id)[:80])
-        self._indexes.discard(scope, [wanted])
-        self._tell(scope, MemoriesRemoved(ids=[wanted]))
-        self._settled(scope, changed, now)
-        if self._indexer.immediate:
-            await self._parts.vectors.delete_many([wanted], scope=scope)
-            await self._parts.documents.purge([wanted], scope=scope)
-        else:
-            self._indexer.wake()
+        if not await self._removed(scope, wanted):
+            raise NotFound(str(memory_id)[:80])
 
     @measured
     async def delete_all(self, *, user_id: str) -> ErasureReceipt:

@@ -126,13 +126,16 @@ class IndexWriter:
 
     async def bury(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
         """Take deleted memories out of the indexes, then remove what stayed of them."""
-        if not ids:
-            return
+        if ids:
+            await self.take_out(scope, ids)
+            await self._documents.purge(ids, scope=scope)
+
+    async def take_out(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
+        """Take memories out of the indexes that do not follow the documents by themselves."""
         if not self._vectors.derived:
             await self._vectors.delete_many(ids, scope=scope)
         if "graph" not in self._documents.covers:
             await self._graph.delete_many(ids, scope=scope)
-        await self._documents.purge(ids, scope=scope)
 
     async def expire(self) -> None:
         """Delete the memories whose time is over."""

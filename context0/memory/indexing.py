@@ -82,6 +82,11 @@ class Indexer:
         """Let the indexes in memory that hold the owner know what this process has just written."""
         self._writer.follow(scope, documents)
 
+    async def take_out(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
+        """Take memories that are kept back out of the indexes that do not follow the documents by themselves."""
+        async with self.writing:
+            await self._writer.take_out(scope, ids)
+
     async def run(self, interval_s: float) -> None:
         """Work until cancelled. A failure is logged, and the work stays due."""
         while True:

@@ -126,6 +126,7 @@ class Reindexer:
         raise Conflict("others keep writing vectors of the former model; end those processes and reindex again")
 
     async def _embed_batches(self, found: Sequence[Owned]) -> None:
+        found = [owned for owned in found if not owned[1].quarantine]
         for start in range(0, len(found), BATCH):
             batch = found[start : start + BATCH]
             vectors = await self._embed([memory for _, memory in batch])

@@ -69,6 +69,25 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReceipt:
+    """What was deleted of one source: memories that were in use, and ones that were in quarantine.
+
+    remaining: how many in use there are now: added meanwhile, so call again.
+    """
+
+    user_id: str
+    agent_id: str | None
+    session_id: str | None
+    deleted: int
+    from_quarantine: int
+    remaining: int
+
+    @property
+    def ok(self) -> bool:
+        return self.remaining == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReceipt:
     """What one store removed, by kind, and how many records remain. `error` says why, where it failed."""
 

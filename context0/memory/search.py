@@ -305,7 +305,7 @@ class Searcher:
                 return [], False
             ids = [candidates.ids[row] for row in rows]
             stored = await self._stores.documents.get_many(ids, scope=request.scope, now=query.now)
-            memories = {memory.id: memory for memory in stored}
+            memories = {memory.id: memory for memory in stored if not memory.quarantine}
             await self._forget(request.scope, set(ids) - set(memories))
             kept = _kept(rows, candidates, memories)
             if len(kept) > request.limit or len(kept) == len(rows) or len(rows) < wanted:

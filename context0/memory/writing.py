@@ -38,6 +38,7 @@ from context0.memory.rules.tags import extract_tags
 from context0.memory.rules.terms import analyse_terms, hash_terms
 from context0.memory.rules.word_set import letter_words
 from context0.memory.validity import ONLY_FACTS
+from context0.trust.sources import MACHINES, OWNERS
 from stores.records import (
     CONTENT_KEY,
     MENTIONS,
@@ -61,9 +62,6 @@ TELLS_NUMBER: Final = 8
 TELLS_NAME: Final = 16
 """Trait: the text names somebody or something."""
 
-_PERSON: Final = frozenset({"user", "human", "me", "i"})
-_MACHINE: Final = frozenset({"assistant", "ai", "bot", "system", "model", "agent", "tool"})
-"""Speakers by role: the first are the owner, and what the second say is no fact about anybody."""
 _NOWHERE: Final = Provenance()
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BLANK: Final = Memory(id=MemoryId(""), user_id="", content="", created_at=_LONG_AGO, updated_at=_LONG_AGO)
@@ -131,7 +129,7 @@ def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime,
     if not changes:
         raise InvalidInput("changes", f"name what to change: {', '.join(sorted(CHANGE_NAMES))}")
     content = check_content(changes.get("content", memory.content), max_bytes)
-    return memory.evolve(
+    return next_version(memory, now=now).evolve(
         content=content,
         memory_type=check_memory_type(changes.get("memory_type", memory.memory_type)),
         tags=_tags(changes["tags"], content) if "tags" in changes else _with_marked(memory.tags, content),
@@ -141,6 +139,12 @@ def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime,
         expires_at=_end(changes["expires_at"], now) if "expires_at" in changes else memory.expires_at,
         metadata=check_metadata(changes.get("metadata", memory.metadata)),
         content_hash=_digest(content),
+    )
+
+
+def next_version(memory: Memory, *, now: datetime) -> Memory:
+    """Return `memory` as its next version, of which nothing is settled yet."""
+    return memory.evolve(
         updated_at=now,
         valid_from=None,
         invalid_at=None,
@@ -155,8 +159,12 @@ def to_document(
 ) -> Document:
     """Return the document of `memory`: analysed words, entities, relations, and the vector if there is one.
 
-    done: a document with a vector needs no further work; otherwise it is pending.
+    done: a document with a vector needs no further work; otherwise it is pending. One in quarantine has nothing that a
+    search could find, states nothing, and needs no work.
     """
+    if memory.quarantine:
+        state = _index_state(memory.index.generation, "done")
+        return Document(memory=memory.evolve(embedding_model=None, index=state), dedupe_key=dedupe_key)
     keywords = analyse_terms(keyword_text(memory))
     facts, is_all = _read_facts(memory)
     state = _index_state(memory.index.generation, "done" if done and embedding is not None else "pending")
@@ -198,7 +206,7 @@ def to_index_row(document: Document) -> IndexRow:
     return IndexRow(
         id=memory.id,
         version=memory.version,
-        live=True,
+        live=not memory.quarantine,
         updated_ms=to_ms(memory.updated_at),
         created_ms=to_ms(memory.created_at),
         occurred_ms=None if memory.occurred_at is None else to_ms(memory.occurred_at),
@@ -241,10 +249,10 @@ def facts_in(memory: Memory) -> tuple[Relation, ...]:
 def _read_facts(memory: Memory) -> tuple[tuple[Relation, ...], bool]:
     """Return the facts as edges, and whether they are all that the text tells."""
     role = (memory.speaker or "").casefold()
-    if role in _MACHINE or len(memory.content) > _MOST_READ:
+    if role in MACHINES or len(memory.content) > _MOST_READ:
         return (), False
     said_at = memory.occurred_at or memory.created_at
-    speaker = None if role in _PERSON else memory.speaker
+    speaker = None if role in OWNERS else memory.speaker
     reading = read_facts(memory.content, speaker=speaker, reference=said_at)
     return tuple(edge_of(fact, created_at=said_at) for fact in reading.facts), reading.is_all
 

@@ -10,7 +10,14 @@ from context0.sdk.importing import Importable, Importables, ImportParts
 from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions, TurnOptions
 from context0.sdk.streaming import StreamedTurn
 from context0.wire.chat import ChatDecision, ChatReply, Mode, Ruling
-from context0.wire.memories import HistoryRecord, MemoryList, MemoryRecord, ReceiptRecord, SearchReply
+from context0.wire.memories import (
+    HistoryRecord,
+    MemoryList,
+    MemoryRecord,
+    ReceiptRecord,
+    SearchReply,
+    SourceReceiptRecord,
+)
 from context0.wire.service import ImportRecord
 from context0.wire.sessions import DecisionList, MessageList, MessageRecord, ModeRecord, SessionList, SessionRecord
 from context0.wire.tasks import TaskList, TaskRecord
@@ -61,6 +68,18 @@ class AsyncMemories(_Resource):
     async def history(self, memory_id: str) -> tuple[HistoryRecord, ...]:
         """Return every version of a memory's content, oldest first. Raises NotFound."""
         return (await self._courier.call(memory_calls.history(memory_id))).items
+
+    async def quarantined(self, *, limit: int = 20, cursor: str | None = None) -> MemoryList:
+        """Return a page of the memories that are kept back, newest first: in no search; `quarantine` says why."""
+        return await self._courier.call(memory_calls.quarantined(limit, cursor))
+
+    async def release(self, memory_id: str) -> MemoryRecord:
+        """Let a memory out of quarantine: it is found from now on. Raises NotFound, Conflict."""
+        return await self._courier.call(memory_calls.release(memory_id))
+
+    async def delete_source(self, *, agent_id: str | None = None, session_id: str | None = None) -> SourceReceiptRecord:
+        """Delete all that an agent wrote, or that came in one session; both: what the agent wrote in it."""
+        return await self._courier.call(memory_calls.delete_source(agent_id, session_id))
 
     def export(self) -> AsyncGenerator[Exported, None]:
         """Yield every memory as it is stored. Raises StreamCut at its end if it was not all of them."""

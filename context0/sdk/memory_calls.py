@@ -8,9 +8,10 @@ from context0.sdk.errors import InvalidInput
 from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions
 from context0.sdk.paging import Listed, PageOf
 from context0.sdk.requests import Call, Request, json_of, query_of, segment
-from context0.wire.memories import HistoryList, MemoryList, MemoryRecord, SearchReply
+from context0.wire.memories import HistoryList, MemoryList, MemoryRecord, SearchReply, SourceReceiptRecord
 
 MEMORIES: Final = "/v1/memories"
+QUARANTINE: Final = "/v1/quarantine"
 _PAGE: Final = 100
 
 
@@ -74,6 +75,23 @@ def delete(memory_id: str) -> Call[None]:
 
 def history(memory_id: str) -> Call[HistoryList]:
     return Call(request=Request(method="GET", path=f"{_path(memory_id)}/history"), read=reading(HistoryList))
+
+
+def quarantined(limit: int, cursor: str | None) -> Call[MemoryList]:
+    query: dict[str, str | Sequence[str]] = {**query_of(limit=limit, cursor=cursor)}
+    return Call(request=Request(method="GET", path=QUARANTINE, query=query), read=reading(MemoryList))
+
+
+def release(memory_id: str) -> Call[MemoryRecord]:
+    """May be repeated: what is out stays out."""
+    path = f"{QUARANTINE}/{segment('memory_id', memory_id)}/release"
+    return Call(request=Request(method="POST", path=path), read=reading(MemoryRecord))
+
+
+def delete_source(agent_id: str | None, session_id: str | None) -> Call[SourceReceiptRecord]:
+    told = {"agent_id": agent_id, "session_id": session_id}
+    query: dict[str, str | Sequence[str]] = {name: value for name, value in told.items() if value is not None}
+    return Call(request=Request(method="DELETE", path="/v1/sources", query=query), read=reading(SourceReceiptRecord))
 
 
 def _path(memory_id: str) -> str:

@@ -68,8 +68,9 @@ class Reply(Record):
     """A whole turn.
 
     memories_used: ids of the memories that the answer was given, best first; cited: those it names.
-    memories_written: ids of what was remembered of the turn so far. degraded: the parts of the turn that failed or were
-    late, with the reason, so that an outage never looks like an empty memory. fallback: why another model answered.
+    memories_written: ids of what was remembered of the turn so far; memories_quarantined: those of them that are kept
+    back. degraded: the parts of the turn that failed or were late, with the reason, so that an outage never looks like
+    an empty memory. fallback: why another model answered.
     timings_ms: how long each stage took; "first_token" and "total" count from the call.
     """
 
@@ -81,6 +82,7 @@ class Reply(Record):
     memories_used: tuple[str, ...] = ()
     cited: tuple[str, ...] = ()
     memories_written: tuple[str, ...] = ()
+    memories_quarantined: tuple[str, ...] = ()
     usage: Usage = Usage()
     model: str = ""
     fallback: str | None = None
@@ -99,11 +101,15 @@ class DoneEvent(Reply):
 
 
 class MemoryWrittenEvent(Record):
-    """What was remembered of the turn, after the answer. decisions: ids of contradictions that wait for the user."""
+    """What was remembered of the turn, after the answer. decisions: ids of contradictions that wait for the user.
+
+    quarantined: those of `memories` that are kept back, since they read like orders to the assistant.
+    """
 
     type: Literal["memory_written"] = "memory_written"
     memories: tuple[str, ...] = ()
     decisions: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
 
 
 class ShutdownEvent(Record):

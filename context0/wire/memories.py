@@ -148,6 +148,18 @@ class HistoryList(Record):
     next_cursor: str | None = None
 
 
+class SourceReceiptRecord(Record):
+    """What was deleted of one source; ok=False means: more was added meanwhile, call again."""
+
+    ok: bool
+    user_id: str
+    agent_id: str | None = None
+    session_id: str | None = None
+    deleted: int
+    from_quarantine: int
+    remaining: int
+
+
 class StoreReceiptRecord(Record):
     """What one store removed, by kind, and how many records remain."""
 

@@ -14,6 +14,7 @@ LAYERS: Final = ("context0.memory", "context0.context", "context0.agents", "cont
 BELOW_ALL_LAYERS: Final = (
     *("context0.clock", "context0.errors", "context0.settings", "context0.wire"),
     *("context0.embeddings", "context0.llm", "context0.privacy", "context0.cache", "context0.observability"),
+    "context0.trust",
 )
 BACKENDS: Final = ("reference", "sqlite", "mongo", "local", "pinecone", "redis")
 SEES_BACKENDS: Final = ("context0.runtime", "context0.cli")

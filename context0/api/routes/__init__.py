@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from context0.api.routes import chat, completions, health, me, memories, sessions, tasks
+from context0.api.routes import chat, completions, health, me, memories, quarantine, sessions, tasks
 
 ROUTERS: Final = (
     memories.routes,
+    quarantine.routes,
     chat.routes,
     sessions.routes,
     completions.routes,

@@ -1,0 +1,1 @@
+"""Whom remembered text comes from, whether it gives orders, and what it may bring about."""

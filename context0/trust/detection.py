@@ -1,0 +1,86 @@
+"""Which reasons there are to take a text for orders to an assistant instead of something to remember: pure rules."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from context0.trust.disguise import folded, is_hidden, undisguised
+from context0.trust.rule import Reason, Rule
+from context0.trust.rules_english import RULES as ENGLISH
+from context0.trust.rules_foreign import RULES as FOREIGN
+
+Span = tuple[int, int]
+
+_QUOTED: Final = re.compile(r"[\"“„«][^\"“”„«»\n]{3,200}[\"”“»]")
+_BLANKS: Final = re.compile(r"[^\S\n]{2,1000}")
+_SENTENCE_END: Final = re.compile(r"(?<=[.!?。！？])\s+|\n")
+_WINDOW: Final = 1_000
+_OVERLAP: Final = 160
+"""A window ends with a sentence, where there is one; else it begins again so far back, which is more than any pattern
+needs that holds to one sentence."""
+
+
+class RuleTable:
+    """Rules behind one look for their pieces: a window of text costs 10 us where no rule has all it needs."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        pieces = dict.fromkeys(piece for rule in rules for group in rule.needs for piece in group)
+        self._bits = {piece: 1 << number for number, piece in enumerate(pieces)}
+        self._rules = [
+            (rule, tuple(sum(self._bits[piece] for piece in set(group)) for group in rule.needs)) for rule in rules
+        ]
+
+    def met(self, text: str) -> Iterator[tuple[Rule, Span]]:
+        """Yield the rules that hold in `text`, and where."""
+        held = 0
+        for piece, bit in self._bits.items():
+            if piece in text:
+                held |= bit
+        for rule, groups in self._rules:
+            if all(held & group for group in groups) and (match := rule.pattern.search(text)) is not None:
+                yield rule, match.span()
+
+
+_TABLE: Final = RuleTable((*ENGLISH, *FOREIGN))
+
+
+def reasons(text: str, *, own: bool) -> tuple[Reason, ...]:
+    """Return why `text` reads like orders, in alphabetical order; nothing for nearly all texts. 30 us for a sentence.
+
+    own: the memory's owner said it. How the assistant is to answer is then a preference, as is what it is to remember:
+    only what nobody says for himself counts, and not what is only quoted. Of others, and of documents, tools and
+    agents, everything counts. Time grows in proportion to the length.
+    """
+    plain = folded(text)
+    found: set[Reason] = set()
+    known: set[Reason] = set()
+    for window in _windows(plain):
+        quotes = [quote.span() for quote in _QUOTED.finditer(window)] if own else []
+        for rule, span in _TABLE.met(window):
+            known.add(rule.reason)
+            if not own or (rule.own and not any(start <= span[0] and span[1] <= end for start, end in quotes)):
+                found.add(rule.reason)
+    if is_hidden(text):
+        found.add("hidden_text")
+    for reading in undisguised(text):
+        if any(rule.reason not in known for window in _windows(reading) for rule, _ in _TABLE.met(window)):
+            found.add("encoded")
+    return tuple(sorted(found))
+
+
+def _windows(text: str) -> Iterator[str]:
+    """Yield text with single blanks, in pieces of up to 1,000 characters that end with a sentence."""
+    if "  " in text:
+        text = _BLANKS.sub(" ", text)
+    if len(text) <= _WINDOW:
+        yield text
+        return
+    start = 0
+    while start < len(text):
+        end = start + _WINDOW
+        if end >= len(text):
+            yield text[start:]
+            return
+        last = max((match.end() for match in _SENTENCE_END.finditer(text, start + _OVERLAP, end)), default=None)
+        yield text[start : end if last is None else last]
+        start = end - _OVERLAP if last is None else last
