@@ -4,6 +4,7 @@ Context0Error
 ├── InvalidInput (also a ValueError)     the caller's text, option or value is off; nothing was written
 ├── ConfigurationError                   a setting is wrong or an extra is not installed
 ├── IdempotencyMismatch                  the key was used before for another body
+├── InvalidConsistencyToken              a token of a write that was changed, or is of another owner or store
 ├── SearchUnavailable                    every arm of a search failed
 ├── EngineClosed                         the engine was used after it was closed
 ├── UnknownSearch                        feedback on a search that nobody remembers (memory/feedback.py)
@@ -45,6 +46,10 @@ class ConfigurationError(Context0Error):
 
 class IdempotencyMismatch(Context0Error):
     code = "idempotency_mismatch"
+
+
+class InvalidConsistencyToken(Context0Error):
+    code = "invalid_consistency_token"
 
 
 class SearchUnavailable(Context0Error):

@@ -84,6 +84,7 @@ def create_app(
         gate=Gate(services.authenticator, public=open_to_all),
         owners=OwnerLimits(services.requests),
         bodies=BodyReader(services.bodies),
+        engine=services.engine,
     )
     entry = Entry(checks, Routes(app.router.routes), app.router, observe=services.observe)
     services.engine.recorder.watch_gauge(OPEN_STREAMS, lambda: entry.streams.count)

@@ -6,6 +6,7 @@ message of a stream.
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -14,12 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from context0.api.auth import Gate
 from context0.api.body import BodyReader
 from context0.api.encoding import Answer
-from context0.api.envelope import Envelope, Observe, OpenStreams
+from context0.api.envelope import TOKEN_HEADER, Envelope, Observe, OpenStreams
 from context0.api.errors import INTERNAL, failure_of, invalid
 from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
 from context0.api.services import Call
 from context0.errors import Context0Error
+from context0.memory.core import EngineCore
 from stores.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Checks:
     gate: Gate
     owners: OwnerLimits
     bodies: BodyReader
+    engine: EngineCore
 
 
 class Entry:
@@ -84,6 +87,7 @@ class Entry:
                 scope["state"]["caller"] = caller
                 checks.owners.enter(caller.owner)
                 owner = caller.owner
+                envelope.token = partial(checks.engine.consistency_token, user_id=owner)
             await self._routed(scope, receive, envelope)
         finally:
             if owner is not None:
@@ -98,11 +102,19 @@ class Entry:
         if route is None:
             await self._fallback(scope, receive if body is None else _replayed(body, receive), envelope.send)
             return
+        if route.reads and "caller" in scope["state"]:
+            await self._caught_up(scope)
         response = await route.answer(Call(scope, receive, body or b""))
         if isinstance(response, Answer):
             await envelope.send_whole(response)
         else:
             await response(scope, receive, envelope.send)
+
+    async def _caught_up(self, scope: Scope) -> None:
+        """See to it that what is read now is as new as the request asks for. Raises InvalidConsistencyToken."""
+        for name, value in scope["headers"]:
+            if name == TOKEN_HEADER:
+                await self._checks.engine.catch_up(value.decode("latin-1"), user_id=scope["state"]["caller"].owner)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -13,6 +13,8 @@ from starlette.types import Message, Scope, Send
 from context0.api.errors import Failure, body_of
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+TOKEN_HEADER: Final = b"context0-consistency"
+"""In an answer: what it has written; in a request: what it wants to see. See `MemoryEngine.catch_up`."""
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
 _STREAM: Final = b"text/event-stream"
@@ -47,7 +49,17 @@ class OpenStreams:
 class Envelope:
     """Goes around one answer: what is sent through it gets its headers, and is timed."""
 
-    __slots__ = ("_is_stream", "_scope", "_send", "_started", "_streams", "first_byte_s", "request_id", "status")
+    __slots__ = (
+        "_is_stream",
+        "_scope",
+        "_send",
+        "_started",
+        "_streams",
+        "first_byte_s",
+        "request_id",
+        "status",
+        "token",
+    )
 
     def __init__(self, scope: Scope, send: Send, streams: OpenStreams) -> None:
         self._scope = scope
@@ -58,6 +70,7 @@ class Envelope:
         self.first_byte_s: float | None = None
         self._streams = streams
         self._is_stream = False
+        self.token: Callable[[], str | None] = _nothing
 
     def send(self, message: Message) -> Awaitable[None]:
         """Send a message of the answer; to be awaited at once. No coroutine of its own: a stream sends thousands."""
@@ -106,9 +119,15 @@ class Envelope:
                 self._is_stream = value.startswith(_STREAM)
         self._streams.count += self._is_stream
         headers += ((b"x-request-id", self.request_id.encode()), *_ALWAYS)
+        if (token := self.token()) is not None:
+            headers.append((TOKEN_HEADER, token.encode()))
         if not is_kept:
             headers.append(_NOT_KEPT)
         return {"type": "http.response.start", "status": status, "headers": headers}
+
+
+def _nothing() -> None:
+    return None
 
 
 def _request_id(scope: Scope) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Responses = dict[int | str, dict[str, Any]]
 
+_READING: Final = frozenset({"/v1/memories/search", "/v1/chat", "/v1/chat/completions"})
 FAILURES: Final[Mapping[int, str]] = {
     400: "Not plain JSON, a wrong cursor, or a credential in the address",
     401: "No credential, or one that opens nothing",
@@ -60,6 +61,8 @@ class JsonRoute(APIRoute):
         self._parameters = [(fields, of) for of, fields in places.items() if fields]
         self.takes_lines = LINES in str(self.openapi_extra)
         """Whether its function reads the body by itself, as it arrives."""
+        self.reads = path in _READING or "GET" in (self.methods or ())
+        """Whether its function reads memories, which then are as new as the request asks for."""
         self._query = frozenset(field.alias for field in self.dependant.query_params)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

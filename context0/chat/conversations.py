@@ -86,6 +86,7 @@ class Conversations:
         told = check_name("title", title)
         session = await (await self._engine.chats()).update_session(wanted, scope=scope, title=told)
         self._contexts.apply(scope, SessionRenamed(session_id=wanted, title=told))
+        self._engine.touched(user_id=user_id)
         return session
 
     async def delete_session(self, session_id: str, *, user_id: str) -> None:
@@ -94,6 +95,7 @@ class Conversations:
         found = await (await self._engine.chats()).delete_session(wanted, scope=scope)
         self._contexts.drop_session(scope, wanted)
         self._modes.pop((scope, wanted), None)
+        self._engine.touched(user_id=user_id)
         if not found:
             raise NotFound(wanted[:80])
 
@@ -111,6 +113,7 @@ class Conversations:
         else:
             await chats.update_session(wanted, scope=scope, metadata={MODE_KEY: chosen})
         self._modes[scope, wanted] = chosen
+        self._engine.touched(user_id=user_id)
         self._mode_changes += 1
 
     async def mode(self, *, user_id: str, session_id: str | None = None) -> PrivacyMode:

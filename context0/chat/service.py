@@ -26,7 +26,14 @@ from context0.context.deltas import MemoryRemoved, MemoryWritten
 from context0.context.engine_source import EngineSource
 from context0.errors import Context0Error, EngineClosed, LLMError
 from context0.llm.protocol import LLM
-from context0.memory.changes import Change, MemoriesRemoved, MemoriesRestored, MemoriesWritten, OwnerErased
+from context0.memory.changes import (
+    Change,
+    ChangedElsewhere,
+    MemoriesRemoved,
+    MemoriesRestored,
+    MemoriesWritten,
+    OwnerErased,
+)
 from context0.memory.engine import MemoryEngine
 from context0.memory.inputs import check_message, check_name_or_none, check_names, check_scope, check_time
 from context0.settings import Settings
@@ -311,7 +318,7 @@ class ChatService(Conversations):
                     self._contexts.apply(scope, MemoryRemoved(memory_id=memory_id))
             case MemoriesRestored():
                 self._contexts.drop(scope)
-            case OwnerErased():
+            case OwnerErased() | ChangedElsewhere():
                 self._contexts.drop(scope)
                 self._forget_modes(scope)
 

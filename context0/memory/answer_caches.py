@@ -32,6 +32,11 @@ class AnswerCaches:
         self.searches.moved(scope)
         self.lists.moved(scope)
 
+    def renew(self, scope: Scope) -> None:
+        """Give no answer again that was found before now."""
+        self.searches.renew(scope)
+        self.lists.renew(scope)
+
     def forget(self, scope: Scope) -> None:
         """Drop all of the owner, who is being erased."""
         self.searches.forget(scope)

@@ -32,6 +32,11 @@ class OwnerErased:
     """Everything of the owner is gone."""
 
 
-Change = MemoriesWritten | MemoriesRemoved | MemoriesRestored | OwnerErased
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedElsewhere:
+    """Another process has changed something of the owner, nobody knows what."""
+
+
+Change = MemoriesWritten | MemoriesRemoved | MemoriesRestored | OwnerErased | ChangedElsewhere
 Watcher = Callable[[Scope, Change], None]
 """Called after the change is durable, on the event loop; quick, and raises nothing."""

@@ -5,23 +5,25 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from context0.clock import Clock, to_ms
+from context0.clock import Clock, from_ms, to_ms
 from context0.errors import EngineClosed
 from context0.memory.analysis import QuestionReader
 from context0.memory.answer_caches import build_answer_caches
 from context0.memory.background import Opening, end
 from context0.memory.changes import (
     Change,
+    ChangedElsewhere,
     MemoriesRemoved,
     MemoriesRestored,
     MemoriesWritten,
     OwnerErased,
     Watcher,
 )
+from context0.memory.consistency import Consistency
 from context0.memory.facts import FactKeeper
 from context0.memory.gate import Gate
 from context0.memory.ids import MemoryIds
@@ -46,6 +48,8 @@ from stores.records import Document, Memory, MemoryId, Scope, Statement, Validit
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
+_LATEST_WRITE: Final = timedelta(seconds=5)
+"""How long before it is told of a change that removes something may have got its time."""
 
 T = TypeVar("T")
 Quiet = Callable[[Scope], AbstractAsyncContextManager[None]]
@@ -97,6 +101,7 @@ class EngineCore:
         self._facts = FactKeeper(parts.documents)
         self._gate = Gate(is_on=limits.quarantine, floods=FloodGuard(timer=time.monotonic))
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
+        self._consistency = Consistency()
         self._background: asyncio.Task[None] | None = None
         self._watchers: list[Watcher] = []
         self._quiet: list[Quiet] = []
@@ -176,6 +181,35 @@ class EngineCore:
         await self._ready()
         return await self._indexer.work_on(scope, wanted)
 
+    def consistency_token(self, *, user_id: str) -> str | None:
+        """Return a token of all that this engine has written for the user; None if that is nothing of late.
+
+        An engine in another process that `catch_up` is called on with it shows at least that from then on.
+        """
+        return self._consistency.token(check_scope(user_id))
+
+    async def catch_up(self, tokens: str, *, user_id: str) -> None:
+        """Let every read that begins behind this see what the tokens (with commas between) stand for.
+
+        At most one round trip for a token that is new to this process and an owner whose index is in memory; else none.
+        A hosted vector index may be behind as before. Raises InvalidConsistencyToken, StoreError.
+        """
+        scope = check_scope(user_id)
+        await self._ready()
+        claims = self._consistency.unseen(tokens, scope)
+        if not claims:
+            return
+        since = from_ms(min(one.since_ms for one in claims))
+        await self._indexer.catch_up(scope, since)
+        self._answers.renew(scope)
+        for watcher in self._watchers:
+            watcher(scope, ChangedElsewhere())
+        self._consistency.saw(claims, scope)
+
+    def touched(self, *, user_id: str) -> None:
+        """Take note that something of the user was changed that is no memory, such as a mode."""
+        self._consistency.changed(check_scope(user_id), self._parts.clock.now())
+
     async def _ready(self) -> None:
         """Open everything on the first call; the others wait for it. A failure is raised, and tried again next time."""
         if not self._closed:
@@ -190,6 +224,7 @@ class EngineCore:
         await self._guard.load()
         key = await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32))
         self._cursors = CursorCodec(key)
+        self._consistency.arm(key)
         if parts.shared is not None:
             parts.shared.arm(key)
         await warm_up(parts.embedder)  # now, not in a search: beside the reading of an index it would slow both
@@ -218,6 +253,10 @@ class EngineCore:
         return await off_the_loop(make, len(drafts))
 
     def _tell(self, scope: Scope, change: Change) -> None:
+        since = self._parts.clock.now() - _LATEST_WRITE
+        if isinstance(change, MemoriesWritten):
+            since = min((memory.updated_at for memory in change.memories), default=since)
+        self._consistency.changed(scope, since)
         if isinstance(change, OwnerErased):
             self._answers.forget(scope)
         else:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -30,6 +31,8 @@ class Follower(Protocol):
     def follows(self, scope: Scope) -> bool: ...
 
     def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None: ...
+
+    async def catch_up(self, scope: Scope, since: datetime) -> None: ...
 
 
 class IndexWriter:
@@ -63,6 +66,10 @@ class IndexWriter:
             rows = [to_index_row(document) for document in documents]
             for follower in followers:
                 follower.apply(scope, rows)
+
+    async def catch_up(self, scope: Scope, since: datetime) -> None:
+        """Let the indexes in memory take over what the documents hold now."""
+        await asyncio.gather(*(one.catch_up(scope, since) for one in self._followers))
 
     async def vectors_for(self, work: Sequence[PendingWork]) -> Vectors:
         """Return the vectors that the work needs, those missing by one call for all."""

@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from context0.errors import EmbeddingError, EmbeddingInvalid
@@ -86,6 +86,10 @@ class Indexer:
         """Take memories that are kept back out of the indexes that do not follow the documents by themselves."""
         async with self.writing:
             await self._writer.take_out(scope, ids)
+
+    async def catch_up(self, scope: Scope, since: datetime) -> None:
+        """Let the indexes in memory take over what other processes have written, with all that was changed `since`."""
+        await self._writer.catch_up(scope, since)
 
     async def run(self, interval_s: float) -> None:
         """Work until cancelled. A failure is logged, and the work stays due."""

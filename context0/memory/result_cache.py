@@ -9,7 +9,7 @@ from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from context0.cache.bounded import BoundedCache
 from context0.cache.generations import Generations
@@ -111,6 +111,7 @@ class ResultCache(Generic[A]):
         self._clock = clock
         self._timer = time.monotonic
         self._generations = Generations(max_owners=_OWNERS)
+        self._alone: TTLCache[str, bool] = TTLCache(_OWNERS, limits.ttl_s)
         self._snapshots: LRUCache[str, tuple[ref[Snapshot], float]] = LRUCache(_OWNERS)
         bounded: BoundedCache[bytes, Kept[A]] = BoundedCache(
             max_bytes=limits.max_bytes, ttl_s=limits.ttl_s, size_of=lambda key, kept: deep_bytes(key, kept)
@@ -169,6 +170,11 @@ class ResultCache(Generic[A]):
         if self._shared is not None:
             self._shared.tokens.moved(scope.owner)
 
+    def renew(self, scope: Scope) -> None:
+        """Give no answer of before again, of this process or, while they may be older than its time, of others."""
+        self._generations.move(scope.owner)
+        self._alone[scope.owner] = True
+
     def forget(self, scope: Scope) -> None:
         """Drop the owner's answers from memory, as for an erasure; looks at all that is held."""
         self.moved(scope)
@@ -201,7 +207,7 @@ class ResultCache(Generic[A]):
     async def _of_others(self, scope: Scope, fields: Sequence[Field]) -> A | None:
         """Return what another process has found, if this one would have to read the owner's memories for it."""
         shared = self._shared
-        if shared is None or self._indexes.is_held(scope):
+        if shared is None or scope.owner in self._alone or self._indexes.is_held(scope):
             return None
         found = await self._finds.run(digest(scope.owner, *fields), lambda: shared.find(scope, fields))
         return None if found is None else self._kind.shareable(found)

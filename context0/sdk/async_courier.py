@@ -13,7 +13,7 @@ from context0.sdk.paging import PageOf, Pages
 from context0.sdk.requests import Answer, Call
 from context0.sdk.retrying import Failure, Outcome, Send, Steps, Wait, carried_out
 from context0.sdk.streaming import Following, Read, StreamedTurn, StreamOutcome, Told
-from context0.sdk.wiring import BROKEN, LIMITS, Setup, dressed, failure_of, let_be_silent, whole
+from context0.sdk.wiring import BROKEN, LIMITS, Setup, dressed, failure_of, let_be_silent, noted, whole
 from context0.wire import ChatEvent
 
 T = TypeVar("T")
@@ -92,29 +92,43 @@ class AsyncCourier:
         if isinstance(step, Wait):
             await asyncio.sleep(step.seconds)
             return None
+        address = self._address(step)
+        outcome: Outcome
         try:
-            async with asyncio.timeout(step.timeout_s), contextlib.aclosing(await self._sent(step)) as response:
-                return await _read_whole(response)
+            async with (
+                asyncio.timeout(step.timeout_s),
+                contextlib.aclosing(await self._sent(step, address)) as response,
+            ):
+                outcome = await _read_whole(response)
         except BROKEN as exc:
-            return failure_of(exc, step.request)
+            outcome = failure_of(exc, step.request)
+        return noted(self.setup, outcome, address)
 
     async def _opened(self, step: Send) -> tuple[Outcome, httpx.Response | None]:
         """Return a stream's head, and the response to read on from; a failure's answer is read whole."""
+        address = self._address(step)
+        outcome: Outcome
+        opened: httpx.Response | None = None
         try:
             async with asyncio.timeout(step.timeout_s):
-                response = await self._sent(step)
+                response = await self._sent(step, address)
                 if response.is_success:
                     let_be_silent(response, self.setup.pace.rule.silence_s)
-                    return Answer(status=response.status_code, headers=dict(response.headers)), response
-                async with contextlib.aclosing(response):
-                    return await _read_whole(response), None
+                    outcome, opened = Answer(status=response.status_code, headers=dict(response.headers)), response
+                else:
+                    async with contextlib.aclosing(response):
+                        outcome = await _read_whole(response)
         except BROKEN as exc:
-            return failure_of(exc, step.request), None
+            outcome = failure_of(exc, step.request)
+        return noted(self.setup, outcome, address), opened
 
-    async def _sent(self, step: Send) -> httpx.Response:
+    def _address(self, step: Send) -> str:
+        return self.setup.addresses.pick(step.request.at, step.tried)
+
+    async def _sent(self, step: Send, address: str) -> httpx.Response:
         if self._closed or self._http.is_closed:
             raise ClientClosed("the client was closed; make a new one")
-        request = dressed(self._http, self.setup, step.request, timeout_s=step.timeout_s)
+        request = dressed(self._http, self.setup, step, address)
         return await self._http.send(request, auth=self.setup.auth, follow_redirects=False, stream=True)
 
 

@@ -38,7 +38,7 @@ def stream(message: str, options: TurnOptions, *, resumable: bool) -> Request:
 def follow(turn_id: str, last_event_id: str | None) -> Request:
     """Go on with a turn behind an event; None is from its first."""
     headers = {"accept": _STREAM} | ({} if last_event_id is None else {"last-event-id": last_event_id})
-    return Request(method="GET", path=f"{_CHAT}/turns/{segment('turn_id', turn_id)}", headers=headers)
+    return Request(method="GET", path=f"{_CHAT}/turns/{segment('turn_id', turn_id)}", headers=headers, hunts=True)
 
 
 def sessions(limit: int, cursor: str | None) -> Call[SessionList]:

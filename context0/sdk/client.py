@@ -1,6 +1,6 @@
 """The client of the service for programs without an event loop. See `Context0Client`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, Unpack
 
@@ -38,7 +38,7 @@ class Context0Client:
 
     def __init__(
         self,
-        base_url: str = LOCAL,
+        base_url: str | Sequence[str] = LOCAL,
         api_key: str | None = None,
         *,
         timeout_s: float = 60.0,
@@ -47,6 +47,7 @@ class Context0Client:
     ) -> None:
         """Connect to nothing yet. Raises InvalidInput.
 
+        base_url: one address, or those of all the service's processes: requests go round, past those that are down.
         api_key: from `context0 keys create`, or a JWT; None for a service in `--dev`. timeout_s: for a call with all
         its attempts; one that answers drop by drop may take twice as long. retries: attempts after the first, of what
         may be repeated, or a whole RetryRule. http_client: one of yours, which stays open when this is closed.
@@ -70,7 +71,7 @@ class Context0Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._courier.setup.base_url!r})"
+        return f"{type(self).__name__}({', '.join(map(repr, self._courier.setup.addresses.urls))})"
 
     def close(self) -> None:
         """Close the connections, unless they are of an `http_client` of yours. Twice is harmless."""

@@ -13,7 +13,7 @@ from context0.sdk.paging import PageOf, Pages
 from context0.sdk.requests import Answer, Call
 from context0.sdk.retrying import Failure, Outcome, Send, Steps, Wait, carried_out
 from context0.sdk.streaming import Following, Read, StreamedTurn, StreamOutcome, Told
-from context0.sdk.wiring import BROKEN, LIMITS, Setup, dressed, failure_of, let_be_silent, whole
+from context0.sdk.wiring import BROKEN, LIMITS, Setup, dressed, failure_of, let_be_silent, noted, whole
 from context0.wire import ChatEvent
 
 T = TypeVar("T")
@@ -91,30 +91,39 @@ class Courier:
         if isinstance(step, Wait):
             time.sleep(step.seconds)
             return None
-        ends_at = time.monotonic() + step.timeout_s
+        ends_at, address = time.monotonic() + step.timeout_s, self._address(step)
+        outcome: Outcome
         try:
-            with contextlib.closing(self._sent(step)) as response:
-                return _read_whole(response, ends_at)
+            with contextlib.closing(self._sent(step, address)) as response:
+                outcome = _read_whole(response, ends_at)
         except BROKEN as exc:
-            return failure_of(exc, step.request)
+            outcome = failure_of(exc, step.request)
+        return noted(self.setup, outcome, address)
 
     def _opened(self, step: Send) -> tuple[Outcome, httpx.Response | None]:
         """Return a stream's head, and the response to read on from; a failure's answer is read whole."""
-        ends_at = time.monotonic() + step.timeout_s
+        ends_at, address = time.monotonic() + step.timeout_s, self._address(step)
+        outcome: Outcome
+        opened: httpx.Response | None = None
         try:
-            response = self._sent(step)
+            response = self._sent(step, address)
             if response.is_success:
                 let_be_silent(response, self.setup.pace.rule.silence_s)
-                return Answer(status=response.status_code, headers=dict(response.headers)), response
-            with contextlib.closing(response):
-                return _read_whole(response, ends_at), None
+                outcome, opened = Answer(status=response.status_code, headers=dict(response.headers)), response
+            else:
+                with contextlib.closing(response):
+                    outcome = _read_whole(response, ends_at)
         except BROKEN as exc:
-            return failure_of(exc, step.request), None
+            outcome = failure_of(exc, step.request)
+        return noted(self.setup, outcome, address), opened
 
-    def _sent(self, step: Send) -> httpx.Response:
+    def _address(self, step: Send) -> str:
+        return self.setup.addresses.pick(step.request.at, step.tried)
+
+    def _sent(self, step: Send, address: str) -> httpx.Response:
         if self._closed or self._http.is_closed:
             raise ClientClosed("the client was closed; make a new one")
-        request = dressed(self._http, self.setup, step.request, timeout_s=step.timeout_s)
+        request = dressed(self._http, self.setup, step, address)
         return self._http.send(request, auth=self.setup.auth, follow_redirects=False, stream=True)
 
 

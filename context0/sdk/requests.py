@@ -19,7 +19,10 @@ _DOTS: Final = frozenset({".", ".."})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request, without the key. path: quoted, from the base URL on. body: JSON, or None."""
+    """One request, without the key. path: quoted, from the base URL on. body: JSON, or None.
+
+    at: the address that it is for, before others. hunts: what one address does not have, another may.
+    """
 
     method: str
     path: str
@@ -27,15 +30,18 @@ class Request:
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeat: Repeat = "always"
+    at: str = ""
+    hunts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole answer. headers: by names in lower case."""
+    """A whole answer. headers: by names in lower case. address: where it came from."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    address: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: Python 3.11 cannot have them on a generic that is subscripted

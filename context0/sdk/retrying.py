@@ -59,12 +59,14 @@ def _new_id() -> str:
 class Pace:
     """The time that calls have, and how they retry. timeout_s: for one call with all its attempts.
 
+    addresses: how many there are of the service; where one did not begin with a request, the next is asked at once.
     now: monotonic seconds. draw: a number in [0, 1). new_id: names a call in the service's logs.
     """
 
     timeout_s: float
     rule: RetryRule
     budget: RetryBudget
+    addresses: int = 1
     now: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
     new_id: Callable[[], str] = _new_id
@@ -81,10 +83,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send it, and tell what came: an Answer, or a Failure."""
+    """Send it, and tell what came: an Answer, or a Failure. tried: addresses that should not be asked again."""
 
     request: Request
     timeout_s: float
+    tried: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +99,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """No answer came. left: whether something of the request may have left."""
+    """No answer came. left: whether something of the request may have left. address: where it was to go."""
 
     error: ClientError
     left: bool = True
+    address: str = ""
 
 
 Step = Send | Wait
@@ -123,12 +127,15 @@ def answered(request: Request, pace: Pace) -> Steps[Answer]:
     """As `carried_out`, but returns the answer as it is, also that of a failure that is not tried again."""
     pace.budget.deposit()
     ends_at = pace.now() + pace.timeout_s
-    doubtful = False
-    for retry in range(pace.rule.retries + 1):
-        told = yield Send(request=pace.named(request), timeout_s=max(0.001, ends_at - pace.now()))
+    doubtful, tried, retry = False, frozenset[str](), 0
+    while True:
+        left_s = max(0.001, ends_at - pace.now())
+        told = yield Send(request=pace.named(request), timeout_s=left_s, tried=tried)
         if told is None:
             raise AssertionError("nobody said what came of the request")
-        outcome = told
+        outcome, tried = told, tried | {told.address}
+        if len(tried) < pace.addresses and pace.now() < ends_at and _may_be_elsewhere(request, outcome):
+            continue  # at once, and not out of the budget: nothing was done
         if doubtful and request.method == "DELETE" and _is_gone(outcome):
             return Answer(status=_DONE)  # by the attempt that had no answer
         wait_s = _next_wait_s(request, outcome, retry, pace, left_s=ends_at - pace.now())
@@ -136,6 +143,7 @@ def answered(request: Request, pace: Pace) -> Steps[Answer]:
             break
         doubtful = doubtful or _may_be_done(outcome)
         yield Wait(seconds=wait_s)
+        retry += 1
     if isinstance(outcome, Failure):
         raise outcome.error
     return outcome
@@ -150,6 +158,17 @@ def _next_wait_s(request: Request, outcome: Outcome, retry: int, pace: Pace, *, 
     if (asked_s or 0.0) > pace.rule.longest_wait_s or wait_s >= left_s or not pace.budget.withdraw():
         return None
     return wait_s
+
+
+def _may_be_elsewhere(request: Request, outcome: Outcome) -> bool:
+    return not was_taken(outcome) or (request.hunts and _is_gone(outcome))
+
+
+def was_taken(outcome: Outcome) -> bool:
+    """Say whether the address is up and takes requests, for all that is known."""
+    if isinstance(outcome, Failure):
+        return outcome.left
+    return outcome.status != 503 or error_of(outcome).code not in _NOT_BEGUN
 
 
 def _may_repeat(request: Request, outcome: Outcome) -> bool:

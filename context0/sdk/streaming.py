@@ -1,7 +1,7 @@
 """Follows a streamed turn through cuts and reconnections, so that each event is told exactly once. No I/O."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -54,6 +54,7 @@ class StreamedTurn:
         self.turn_id = turn_id
         self.session_id: str | None = None
         self.last_event_id = last_event_id
+        self._address = ""
         self._opening = opening
         self._pace = pace
         self._resuming = resuming
@@ -72,6 +73,7 @@ class StreamedTurn:
         opened: Answer | None = yield from answered(self._opening, self._pace)
         while opened is not None:
             cut = yield from self._read(opened)
+            self._address = opened.address
             opened = None if cut is None else (yield from self._taken_up(cut))
 
     def _read(self, opened: Answer) -> _Steps[ClientError | None]:
@@ -104,7 +106,8 @@ class StreamedTurn:
         while self._resuming is not None and self.turn_id is not None and self._fruitless < self._pace.rule.resumes:
             yield Wait(seconds=self._pace.wait_s(self._fruitless, self._wait_s if self._fruitless else None))
             self._fruitless += 1
-            request = self._pace.named(self._resuming(self.turn_id, self.last_event_id))
+            resuming = replace(self._resuming(self.turn_id, self.last_event_id), at=self._address)
+            request = self._pace.named(resuming)
             outcome = yield Send(request=request, timeout_s=self._pace.timeout_s)
             if isinstance(outcome, Answer):
                 if is_success(outcome):

@@ -1,16 +1,18 @@
 """What both clients need of httpx: how they are set up, how a request is dressed, what its errors mean. No I/O."""
 
 import re
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httpx
 
 from context0.retry_budget import RetryBudget
+from context0.sdk.addresses import Addresses, addresses_of
+from context0.sdk.consistency import SeenWrites
 from context0.sdk.errors import InvalidInput, NoAnswer, Unreachable, Unreadable
-from context0.sdk.requests import Answer, Request, base_url_of
-from context0.sdk.retrying import Failure, Pace, RetryRule
+from context0.sdk.requests import Answer, Request
+from context0.sdk.retrying import Failure, Outcome, Pace, RetryRule, Send, was_taken
 
 LOCAL: Final = "http://127.0.0.1:8000"
 LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=15.0)
@@ -38,14 +40,15 @@ class Bearer(httpx.Auth):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """One client's address, key and pace."""
+    """One client's addresses, key and pace."""
 
-    base_url: str
+    addresses: Addresses
     auth: httpx.Auth
     pace: Pace
+    seen: SeenWrites = field(default_factory=SeenWrites)
 
 
-def set_up(base_url: str, api_key: str | None, timeout_s: float, retries: int | RetryRule) -> Setup:
+def set_up(base_url: str | Sequence[str], api_key: str | None, timeout_s: float, retries: int | RetryRule) -> Setup:
     """Check the arguments of a client. Raises InvalidInput, which never repeats the key."""
     rule = retries if isinstance(retries, RetryRule) else RetryRule(retries=retries)
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= 3_600:
@@ -53,28 +56,36 @@ def set_up(base_url: str, api_key: str | None, timeout_s: float, retries: int | 
     if api_key is not None and (not isinstance(api_key, str) or not _KEY.fullmatch(api_key)):
         raise InvalidInput("is no key: give the text that `context0 keys create` printed", field="api_key")
     budget = RetryBudget(share=rule.share, reserve=rule.reserve)
+    addresses = addresses_of(base_url)
     return Setup(
-        base_url=base_url_of(base_url),
+        addresses=addresses,
         auth=httpx.Auth() if api_key is None else Bearer(api_key),
-        pace=Pace(timeout_s=float(timeout_s), rule=rule, budget=budget),
+        pace=Pace(timeout_s=float(timeout_s), rule=rule, budget=budget, addresses=len(addresses)),
     )
 
 
-def dressed(
-    http: httpx.Client | httpx.AsyncClient, setup: Setup, request: Request, *, timeout_s: float
-) -> httpx.Request:
+def dressed(http: httpx.Client | httpx.AsyncClient, setup: Setup, step: Send, address: str) -> httpx.Request:
     """Return the request as httpx sends it; the key is added when it is sent."""
-    headers = {"accept": "application/json", **request.headers}
+    request, timeout_s = step.request, step.timeout_s
+    headers = {"accept": "application/json", **setup.seen.headers(), **request.headers}
     if request.body is not None:
         headers.setdefault("content-type", "application/json")
     return http.build_request(
         request.method,
-        f"{setup.base_url}{request.path}",
+        f"{address}{request.path}",
         params=dict(request.query) or None,
         content=request.body,
         headers=headers,
         timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S)),
     )
+
+
+def noted(setup: Setup, outcome: Outcome, address: str) -> Outcome:
+    """Return what came of an attempt, with where it came from, when note was taken of what it tells."""
+    if isinstance(outcome, Answer):
+        setup.seen.take(outcome)
+    setup.addresses.note(address, took=was_taken(outcome))
+    return replace(outcome, address=address)
 
 
 def let_be_silent(response: httpx.Response, silence_s: float) -> None:

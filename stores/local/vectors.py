@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from stores.errors import DimensionMismatch
@@ -118,6 +119,10 @@ class LocalVectors:
     def follows(self, scope: Scope) -> bool:
         """Say whether the owner is loaded or being loaded."""
         return self._owners.follows(scope)
+
+    async def catch_up(self, scope: Scope, since: datetime) -> None:
+        """Take over what the documents hold now, with all that was changed at or after `since`."""
+        await self._owners.catch_up(scope, since)
 
     def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
         """Take over rows that this process has just written, where the owner is loaded."""

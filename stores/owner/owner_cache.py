@@ -64,6 +64,7 @@ class OwnerCache(Generic[I]):
         self._read_at: dict[Scope, float] = {}
         self._quiet_since: dict[Scope, tuple[int, float]] = {}
         self._loading: dict[Scope, asyncio.Task[I]] = {}
+        self._behind_ms: dict[Scope, int] = {}
         self._late: dict[Scope, list[IndexRow]] = {}
         self._late_gone: dict[Scope, set[MemoryId]] = {}
         self._late_validity: dict[Scope, dict[MemoryId, Validity]] = {}
@@ -93,6 +94,20 @@ class OwnerCache(Generic[I]):
         if self._timer() - self._read_at[scope] > self._staleness_s:
             return await self._shared(scope, self._refresh)
         return index
+
+    async def catch_up(self, scope: Scope, since: datetime) -> None:
+        """Take over what the documents hold now, with all that was changed at or after `since`, if the owner is loaded.
+
+        One round trip, for all who wait for it; none for an owner who is not loaded. Raises Unavailable.
+        """
+        if not self.follows(scope):
+            return
+        wanted_ms = int(since.timestamp() * 1000)
+        self._behind_ms[scope] = min(wanted_ms, self._behind_ms.get(scope, wanted_ms))
+        earlier = self._loading.get(scope)
+        if earlier is not None:  # it may have read before the change; one that begins behind it has not
+            await asyncio.wait((earlier,))
+        await self._shared(scope, self._refresh)
 
     def fresh(self, scope: Scope) -> I | None:
         """Return the owner's index if `get` would return it as it is, without a round trip."""
@@ -137,6 +152,7 @@ class OwnerCache(Generic[I]):
             self._dropped.add(scope)
         self._read_at.pop(scope, None)
         self._quiet_since.pop(scope, None)
+        self._behind_ms.pop(scope, None)
         self._held.pop(scope, None)
         size = self._sizes.pop(scope, 0)
         self._total -= size
@@ -194,6 +210,9 @@ class OwnerCache(Generic[I]):
         if index is None:
             return await self._load(scope)
         since = self._unread_from(scope, index.changed_ms) if index.changed_ms else None
+        behind_ms = self._behind_ms.pop(scope, None)
+        if since is not None and behind_ms is not None:
+            since = min(since, datetime.fromtimestamp(behind_ms / 1000, UTC))
         async for rows in self._documents.scan(scope=scope, since=since, vectors=self._vectors):
             index.apply(rows)
         return index

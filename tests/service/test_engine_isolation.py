@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from context0.errors import InvalidInput
+from context0.errors import InvalidConsistencyToken, InvalidInput
 from context0.memory.engine import MemoryEngine
 from context0.memory.feedback import UnknownSearch
 from stores.errors import InvalidCursor, NotFound
@@ -165,6 +165,24 @@ async def probe_export(engine: MemoryEngine, memory: Memory, stranger: str) -> N
     assert [each.user_id async for each, _ in engine.export(user_id=stranger) if each.user_id != stranger] == []
 
 
+async def probe_consistency_token(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    assert engine.consistency_token(user_id="anna") is not None
+    assert engine.consistency_token(user_id=stranger) is None
+
+
+async def probe_catch_up(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    token = engine.consistency_token(user_id="anna")
+    assert token is not None
+    with pytest.raises(InvalidConsistencyToken):
+        await engine.catch_up(token, user_id=stranger)
+
+
+async def probe_touched(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
+    before = engine.consistency_token(user_id="anna")
+    engine.touched(user_id=stranger)
+    assert engine.consistency_token(user_id="anna") == before
+
+
 async def probe_pending_work(engine: MemoryEngine, memory: Memory, stranger: str) -> None:
     mark = IndexMark(memory.id, memory.index.generation, "pending")
     assert await engine._parts.documents.mark([mark], scope=Scope(owner="anna")) == 1
@@ -302,7 +320,9 @@ async def test_get_many_takes_up_to_a_thousand_texts(untouched: MemoryEngine, od
 # --- users
 
 ARGUMENTS: Final[dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(("add", "get", "search", "update", "delete", "history", "superseded", "keep_both"), ("x",)),
+    **dict.fromkeys(
+        ("add", "get", "search", "update", "delete", "history", "superseded", "keep_both", "catch_up"), ("x",)
+    ),
     "add_many": ([{"content": "x"}],),
     "get_many": (["x"],),
     "work_on": (["x"],),

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from context0 import AsyncContext0Client, Context0Client
-from context0.sdk import chat_calls, memory_calls, owner_calls
+from context0.sdk import chat_calls, memory_calls, owner_calls, task_calls
 from context0.sdk.async_courier import AsyncChatStream
 from context0.sdk.errors import (
     Conflict,
@@ -28,6 +28,7 @@ from context0.sdk.errors import (
     Unreachable,
     WrongOwner,
 )
+from context0.sdk.importing import ImportParts
 from context0.sdk.options import MemoryFields
 from context0.sdk.retrying import RetryRule
 from context0.wire import ChatEvent, DoneEvent, MemoryWrittenEvent, TokenEvent
@@ -252,8 +253,16 @@ def test_every_route_of_the_service_has_its_method(client: Context0Client) -> No
             owner_calls.performance(),
         ),
     ]
+    calls += [task_calls.page(1, None), task_calls.retry("ID"), task_calls.retry_all()]
+    calls += [task_calls.drop("ID"), task_calls.drop_all()]
+    parts = ImportParts()
+    parts.put({"content": "x"})
+    imported = parts.rest()
+    assert imported is not None
+    calls.append(imported)
     requests = [*(one.request for one in calls), chat_calls.follow("ID", None), owner_calls.export()]
-    openapi = httpx.get(f"{client._courier.setup.base_url}/openapi.json", auth=client._courier.setup.auth).json()
+    setup = client._courier.setup
+    openapi = httpx.get(f"{setup.addresses.urls[0]}/openapi.json", auth=setup.auth).json()
     served_routes = {
         (method.upper(), re.sub(r"\{\w+\}", "ID", path)) for path, one in openapi["paths"].items() for method in one
     }
