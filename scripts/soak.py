@@ -67,7 +67,12 @@ def machine() -> dict[str, str]:
 def rendered(report: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """Return the report as Markdown."""
     told = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
-    lines = ["# Faults: what was done, and what came of it", "", f"Written by `python scripts/soak.py` on: {told}.", ""]
+    lines = [
+        "# Faults and attacks: what was done, and what came of it",
+        "",
+        f"Written by `python scripts/soak.py` on: {told}.",
+        "",
+    ]
     lines += ["| row | what | counts | seconds | commit | |", "|---|---|---|---|---|---|"]
     for name, row in sorted(report["rows"].items(), key=lambda item: _order(item[0])):
         counts = "; ".join(f"{what} {count:,}" for what, count in row["counts"].items())
@@ -78,8 +83,8 @@ def rendered(report: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     return "\n".join([*lines, "", "Commands:", "", *(f"- `{command}`" for command in commands), ""])
 
 
-def _order(name: str) -> tuple[int, str]:
-    return int("".join(filter(str.isdigit, name.partition("-")[0])) or 0), name
+def _order(name: str) -> tuple[str, int, str]:
+    return name[0], int("".join(filter(str.isdigit, name.partition("-")[0])) or 0), name
 
 
 def _now() -> str:

@@ -37,8 +37,8 @@ def command(*arguments: str, folder: Path, **settings: str) -> "subprocess.Compl
     return subprocess.run(whole, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
-def key_for(user: str, folder: Path, **settings: str) -> str:
-    told = command("keys", "create", "--user", user, "--json", folder=folder, **settings)
+def key_for(user: str, folder: Path, *more: str, **settings: str) -> str:
+    told = command("keys", "create", "--user", user, "--json", *more, folder=folder, **settings)
     assert told.returncode == 0, told.stderr
     key: str = orjson.loads(told.stdout)["key"]
     return key

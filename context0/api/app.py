@@ -29,6 +29,11 @@ _SCHEMES: Final = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
 _DOCS: Final = "/openapi.json"
+_LINKS: Final = (
+    ("/v1/memories", "201", "memory_id", "$response.body#/id"),
+    ("/v1/chat", "200", "session_id", "$response.body#/session_id"),
+)
+"""What a POST makes, and the path parameter that takes its id."""
 
 
 class ServiceApp(FastAPI):
@@ -56,6 +61,7 @@ class ServiceApp(FastAPI):
                     if path in self._public:
                         operation["security"] = []
                     _tell_failures(operation["responses"])
+            _link(schema["paths"])
             self.openapi_schema = schema
         return self.openapi_schema
 
@@ -100,6 +106,17 @@ def _tell_failures(responses: dict[str, Any]) -> None:
         responses["422"] = {**failure, "description": FAILURES[422]}
     for status in ANYWHERE:
         responses.setdefault(str(status), {**failure, "description": FAILURES[status]})
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Say which routes go on with what another one made."""
+    for made_by, status, name, where in _LINKS:
+        paths[made_by]["post"]["responses"][status]["links"] = {
+            operation["operationId"]: {"operationId": operation["operationId"], "parameters": {name: where}}
+            for path, operations in paths.items()
+            if f"{{{name}}}" in path
+            for operation in operations.values()
+        }
 
 
 def _operation_id(route: APIRoute) -> str:

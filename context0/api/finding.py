@@ -36,6 +36,15 @@ class Routes:
             scope["route"], scope["path_params"] = route, told
         return route
 
+    def methods_of(self, path: str) -> set[str]:
+        """Return the methods that the path takes; none where there is no such path."""
+        found = {method for method, fixed in self._fixed if fixed == path}
+        return found | {
+            method
+            for method, patterns in self._patterns.items()
+            if any(pattern.match(path) is not None for pattern, _ in patterns)
+        }
+
     def _put(self, method: str, route: JsonRoute) -> None:
         if route.param_convertors:
             self._patterns.setdefault(method, []).append((route.path_regex, route))

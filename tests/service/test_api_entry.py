@@ -123,3 +123,15 @@ async def test_a_turn_that_breaks_before_its_first_event_is_a_failure_with_a_sta
     assert "secret" not in response.text
     if path == "/v1/chat":
         assert code_of(response) == "internal"
+
+
+@pytest.mark.parametrize("path", ["/v1/memories", "/v1/memories/a", "/v1/me", "/v1/memories/search", "/healthz"])
+async def test_a_method_that_a_path_does_not_take_is_told_all_that_it_takes(service: ServiceBench, path: str) -> None:
+    """S19: also where each method is a route of its own."""
+    anna = await service.client("anna")
+    refused = await anna.request("OPTIONS", path)
+    assert (refused.status_code, code_of(refused)) == (405, "method_not_allowed")
+    for method in refused.headers["allow"].split(", "):
+        assert (await anna.request(method, path)).status_code != 405, method
+    for method in set(METHODS) - set(refused.headers["allow"].split(", ")):
+        assert (await anna.request(method, path)).status_code == 405, method

@@ -10,7 +10,10 @@ from tests.faults.rows.outcome import Outcome, RowOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """target: "module:function". full: how often, at length. title: what is done, and what must come of it."""
+    """target: "module:function", of this package where the module has no dot. full: how often, at length.
+
+    title: what is done, and what must come of it.
+    """
 
     target: str
     full: int
@@ -19,7 +22,8 @@ class Row:
 
     def run(self, options: RowOptions) -> Outcome:
         module, _, name = self.target.partition(":")
-        function: Any = getattr(import_module(f"tests.faults.rows.{module}"), name)
+        place = module if "." in module else f"tests.faults.rows.{module}"
+        function: Any = getattr(import_module(place), name)
         outcome: Outcome = function(options)
         return outcome
 
@@ -35,4 +39,20 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
+    "S1-sqlite": Row(target="tests.security.isolation:on_sqlite", full=20_000, title="others' ids everywhere: leaks 0"),
+    "S1-mongodb": Row(
+        target="tests.security.isolation:on_mongodb", full=5_000, title="others' ids everywhere, MongoDB path: leaks 0"
+    ),
+    "S8": Row(target="tests.security.forging:cursors", full=100_000, title="changed and stolen cursors: accepted 0"),
+    "S13": Row(
+        target="tests.security.forging:credentials", full=100_000, title="changed keys, forged tokens: accepted 0"
+    ),
+    "S19-sqlite": Row(
+        target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
+    ),
+    "S19-mongodb": Row(
+        target="tests.security.fuzzing:mongodb",
+        full=50_000,
+        title="generated requests, MongoDB path: 5xx 0, off the schema 0",
+    ),
 }

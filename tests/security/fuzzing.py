@@ -1,0 +1,84 @@
+"""Generated requests by two users in thousands, all phases of schemathesis, on either backend. S19.
+
+python -m tests.faults.rows S19-sqlite --count 50000
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tests.faults.rows.outcome import Outcome, RowOptions
+from tests.mongo_server import database_url, drop, fresh_name
+from tests.service_process import key_for, serving
+
+USERS: Final[Mapping[str, tuple[str, ...]]] = {"anna": (), "watcher": ("--operator",)}
+NOT_CHECKED: Final = "positive_data_acceptance"
+"""That every request that fits its schema is taken: which ids and cursors there are, no schema says."""
+_ROUND: Final = 40
+"""Requests of one phase to one route; a round has some four thousand."""
+
+
+def sqlite(options: RowOptions) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        return _fuzzed(Path(folder), f"sqlite:///{folder}/context0.db", options)
+
+
+def mongodb(options: RowOptions) -> Outcome:
+    url = database_url(fresh_name())
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        stack.callback(drop, url)
+        return _fuzzed(Path(folder), url, options)
+
+
+def _fuzzed(folder: Path, store_url: str, options: RowOptions) -> Outcome:
+    chosen = {"store_url": store_url, "sqlite_synchronous": "NORMAL"}
+    counts: Counter[str] = Counter(dict.fromkeys(("cases", "failures", "errors", "tracebacks", "ends"), 0))
+    failed: list[str] = []
+    users = _users(folder, chosen)
+    examples = min(_ROUND, max(1, options.count // 100))
+    with serving(folder=folder, **chosen) as service:
+        seed = options.seed
+        while counts["cases"] < options.count and service.process.poll() is None:
+            told = _round(service.url, users, folder / "report.json", seed=seed, examples=examples)
+            counts["cases"] += told["test_cases"]["generated"]
+            counts["failures"] += len(told["failures"])
+            counts["errors"] += len(told["errors"])
+            failed += [told["output"]] * bool(told["failures"] or told["errors"])
+            counts["routes"] = told["operations"]["tested"]
+            seed += 1
+        counts["ends"] += service.process.poll() is not None
+        counts["rounds"] = seed - options.seed
+        counts["tracebacks"] += (folder / "stderr").read_text().count("Traceback")
+    return Outcome.of(dict(counts), "failures", "errors", "tracebacks", "ends", broken=tuple(failed[:2]))
+
+
+def _users(folder: Path, chosen: Mapping[str, str]) -> Path:
+    """Make a key for each user, and return the file that tells schemathesis of them."""
+    keys = {user: key_for(user, folder, *more, **chosen) for user, more in USERS.items()}
+    path = folder / "users.json"
+    header = "X-API-Key"
+    told = {"auth": [{"name": user, "fixedHeaders": [{"name": header, "value": key}]} for user, key in keys.items()]}
+    path.write_text(json.dumps(told))
+    return path
+
+
+def _round(url: str, users: Path, report: Path, *, seed: int, examples: int) -> dict[str, Any]:
+    """Run all phases once, and return what schemathesis tells."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--auth-wfc", str(users)]
+    command += ["--max-examples", str(examples), "--seed", str(seed), "--checks", "all"]
+    command += ["--exclude-checks", NOT_CHECKED, "--continue-on-failure", "--suppress-health-check", "all"]
+    command += ["--generation-database", "none", "--warnings", "off", "--report", "json"]
+    command += ["--report-json-path", str(report), "--request-timeout", "30"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=report.parent, check=False)
+    if not report.exists():
+        raise RuntimeError(f"schemathesis ended with {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
+    told: dict[str, Any] = json.loads(report.read_text())
+    report.unlink()
+    _, _, failures = done.stdout.partition("FAILURES ==")
+    return {**told, "output": failures.partition("= SUMMARY =")[0][:3_000]}
