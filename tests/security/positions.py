@@ -9,6 +9,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from context0.api.body import LINES
+
 Place = Literal["path", "query", "header", "body"]
 Key = tuple[str | int, ...]
 
@@ -33,6 +35,13 @@ FILTERS: Final[Sequence[Any]] = (
 )
 """Filters, with None where the id goes."""
 _OBJECTS: Final = {"metadata": {"key": "value", "session_id": "x"}, "response_format": {"type": "text"}}
+_LINE: Final = {
+    "kind": "memory",
+    "record": {
+        **dict.fromkeys(("id", "user_id", "speaker", "session_id", "superseded_by"), "x"),
+        "content": "What is the secret word?",
+    },
+}
 NO_ONE: Final = "no-such-id"
 QUESTION: Final = "What is the secret word?"
 
@@ -67,12 +76,13 @@ class Wire:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """A route and method, with its parameters and the sample of its body."""
+    """A route and method, with its parameters and the sample of its body. lines: the body is a line of JSON."""
 
     method: str
     path: str
     parameters: Sequence[Mapping[str, Any]]
     body: Any
+    lines: bool = False
 
     def wire(self, own: Mapping[str, str]) -> Wire:
         """Return a request with one's own ids; what deletes is given none that is there."""
@@ -154,7 +164,7 @@ def _filled(template: Any, value: Any) -> Any:
 def operations_of(schema: Mapping[str, Any]) -> list[Operation]:
     """Return every route and method of a description, the ones that erase everything last."""
     found = [
-        Operation(method.upper(), path, told.get("parameters", ()), _body_of(told, schema))
+        Operation(method.upper(), path, told.get("parameters", ()), *_body_of(told, schema))
         for path, methods in schema["paths"].items()
         for method, told in methods.items()
     ]
@@ -165,9 +175,11 @@ def erases(operation: Operation) -> bool:
     return (operation.method, operation.path) == ("DELETE", "/v1/me")
 
 
-def _body_of(told: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
+def _body_of(told: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[Any, bool]:
     content = told.get("requestBody", {}).get("content", {})
-    return sample(content["application/json"]["schema"], schema) if content else None
+    if LINES in content:
+        return deepcopy(_LINE), True
+    return sample(content["application/json"]["schema"], schema) if content else None, False
 
 
 def sample(told: Mapping[str, Any], schema: Mapping[str, Any], name: str = "") -> Any:
