@@ -45,6 +45,8 @@ VARY: Final = METRICS_PATHS | {"/healthz", "/readyz"}
 TEXTS: Final = frozenset({"message", "content", "query", "title", "text"})
 """What is read as language: another id is another text there. Both ask with the victim's, which is in other fields of
 one of them, so their answers may differ."""
+WHOLE: Final = 1_000
+"""From so many probes on, every position and route must have had one that tells something."""
 NEVER_REACHED: Final = frozenset({("POST", "/v1/tasks/{memory_id}/retry")})
 """A sample request finds no work that failed."""
 _MASKS: Final = (
@@ -110,9 +112,9 @@ def _outcome(found: Found, operations: Sequence[Operation]) -> Outcome:
     positions = {str(one) for operation in operations for one in operation.positions()}
     unreached = {one for one in routes - found.reached - NEVER_REACHED if one[0] != "DELETE"}
     broken = [*found.broken[:8]]
-    if unreached and found.counts["probes"] >= len(positions):
+    if unreached and found.counts["probes"] >= WHOLE:
         broken.append(f"no sample request is answered by {sorted(unreached)}: its probes tell nothing")
-    if positions - found.seen and found.counts["probes"] >= len(positions):
+    if positions - found.seen and found.counts["probes"] >= WHOLE:
         broken.append(f"{len(positions - found.seen)} positions were not probed; probe more often")
     foreign, unknown = (round(statistics.median(times) * 1000, 2) for times in found.times_s)
     counts = {
