@@ -5,6 +5,7 @@ python -m tests.faults.rows S19-sqlite --count 50000
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from typing import Any, Final
 
 from tests.faults.rows.outcome import Outcome, RowOptions
 from tests.mongo_server import database_url, drop, fresh_name
-from tests.service_process import key_for, serving
+from tests.service_process import ROOT, key_for, serving
 
 USERS: Final[Mapping[str, tuple[str, ...]]] = {"anna": (), "watcher": ("--operator",)}
 NOT_CHECKED: Final = "positive_data_acceptance"
@@ -74,8 +75,9 @@ def _round(url: str, users: Path, report: Path, *, seed: int, examples: int) -> 
     command += ["--max-examples", str(examples), "--seed", str(seed), "--checks", "all"]
     command += ["--exclude-checks", NOT_CHECKED, "--continue-on-failure", "--suppress-health-check", "all"]
     command += ["--generation-database", "none", "--warnings", "off", "--report", "json"]
-    command += ["--report-json-path", str(report), "--request-timeout", "30"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=report.parent, check=False)
+    command += ["--report-json-path", str(report), "--request-timeout", "120"]
+    told_of = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.security.fuzzing_hooks"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=report.parent, env=told_of, check=False)
     if not report.exists():
         raise RuntimeError(f"schemathesis ended with {done.returncode}: {(done.stderr or done.stdout)[-500:]}")
     told: dict[str, Any] = json.loads(report.read_text())

@@ -14,7 +14,14 @@ from tests.faults.rows.outcome import RowOptions
 from tests.faults.rows.table import ROWS
 from tests.security import isolation
 
-SMALL: Final[Mapping[str, int]] = {"S1-sqlite": isolation.WHOLE, "S1-mongodb": 60, "S8": 5_000, "S13": 5_000}
+SMALL: Final[Mapping[str, int]] = {
+    "S1-sqlite": isolation.WHOLE,
+    "S1-mongodb": 60,
+    "S3": 2_000,
+    "S8": 5_000,
+    "S11": 20_000,
+    "S13": 5_000,
+}
 ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(("S19-sqlite", "S19-mongodb"), "tests/service/test_api_schema.py")
 """Rows that another module runs small."""
 

@@ -43,6 +43,14 @@ ROWS: Final[Mapping[str, Row]] = {
     "S1-mongodb": Row(
         target="tests.security.isolation:on_mongodb", full=5_000, title="others' ids everywhere, MongoDB path: leaks 0"
     ),
+    "S3": Row(
+        target="tests.security.sharing:owners", full=100_000, title="50 owners at once on one engine: misrouted 0"
+    ),
+    "S11": Row(
+        target="tests.security.sharing:keys",
+        full=1_000_000,
+        title="cache keys, planted values: collisions 0, hits 0",
+    ),
     "S8": Row(target="tests.security.forging:cursors", full=100_000, title="changed and stolen cursors: accepted 0"),
     "S13": Row(
         target="tests.security.forging:credentials", full=100_000, title="changed keys, forged tokens: accepted 0"
