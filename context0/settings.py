@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     quarantine: bool = Field(
         default=True, description="Keep memories back that read like orders to the assistant, for their user to judge."
     )
+    inert_links: bool = Field(
+        default=True,
+        description="Links of answers that remembered text may have ordered are shown so that nothing follows them.",
+    )
     max_content_bytes: int = Field(
         default=65_536, ge=1, le=8_000_000, description="The longest text of one memory, in UTF-8 bytes."
     )

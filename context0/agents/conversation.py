@@ -10,6 +10,7 @@ from context0.context.built import BuiltContext, History, MemorySection
 from context0.llm.protocol import LLM, Chunk, Prompt
 from context0.memory.results import FoundMemory
 from context0.privacy.masking import mask_text
+from context0.trust.egress import inert
 
 _LOOKED_UP: Final = ("memory_retrieval", "retrieval", "history", "profile")
 """What failures begin with that leave something remembered out of the prompt."""
@@ -18,8 +19,12 @@ _LOOKED_UP: Final = ("memory_retrieval", "retrieval", "history", "profile")
 class Conversation:
     """Makes the prompt and streams the answer. The model's own deadlines hold: see `context0.llm`."""
 
-    def __init__(self, llm: LLM, *, max_tokens: int = 1_024, deadline_s: float = 60.0) -> None:
+    def __init__(
+        self, llm: LLM, *, max_tokens: int = 1_024, deadline_s: float = 60.0, inert_links: bool = True
+    ) -> None:
+        """inert_links: links that remembered text may have ordered are shown so that nothing follows them."""
         self._llm = llm
+        self._inert_links = inert_links
         self._max_tokens = max_tokens
         self._deadline_s = deadline_s
 
@@ -48,7 +53,8 @@ class Conversation:
 
     def stream(self, prompt: Prompt) -> AsyncIterator[Chunk]:
         """Yield the answer as it is made: one call. Closing the iterator closes the call. Raises LLMError."""
-        return self._llm.stream(prompt)
+        stream = self._llm.stream(prompt)
+        return inert(stream, prompt) if self._inert_links else stream
 
 
 def _masked_memories(memories: Sequence[FoundMemory]) -> tuple[FoundMemory, ...]:

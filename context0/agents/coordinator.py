@@ -223,7 +223,10 @@ def build_coordinator(
     team = Team(
         privacy=guardian,
         retrieval=MemoryRetrieval(engine),
-        conversation=Conversation(measured_model(llm, recorder, "conversation")),
+        conversation=Conversation(
+            measured_model(llm, recorder, "conversation"),
+            inert_links=engine.settings is None or engine.settings.inert_links,
+        ),
         manager=MemoryManager(engine, llm=extracting),
         analyst=ConversationAnalyst(source, llm=analysing),
     )

@@ -18,6 +18,7 @@ from context0.memory.results import FoundMemory
 from context0.memory.rules.fact_questions import fact_key, facts_asked, keys_of
 from context0.memory.rules.facts import extract_facts
 from context0.memory.rules.supersede import edge_of
+from context0.trust.sources import is_own
 from stores.records import Memory, Message
 
 SYSTEM: Final = (
@@ -56,6 +57,7 @@ class _Room:
     sections: list[str] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     history: list[tuple[str, str]] = field(default_factory=list)  # the newest first
+    own: list[str] = field(default_factory=list)  # of what is remembered, what the user said
 
     def take(self, text: str) -> bool:
         """Take the room of one line of text; False, and nothing is taken, where there is too little."""
@@ -103,6 +105,8 @@ def assemble(
         question=question,
         sources=_answering(question, asked_at, room.sources),
         missing=tuple(missing),
+        own=(question, *room.own, *(text for role, text in room.history if role == "user")),
+        recalled=(*room.sections, *(text for role, text in room.history if role == "assistant" and room.sections)),
     )
 
 
@@ -142,6 +146,8 @@ def _place_memories(room: _Room, memories: Sequence[FoundMemory], tier: Tier) ->
         left -= count_tokens(line)
         lines.append(line)
         room.sources.append(_source(found))
+        if is_own(found.memory):
+            room.own.append(found.memory.content)
     _place_section(room, _MEMORIES, lines)
 
 
@@ -156,6 +162,7 @@ def _place_built(room: _Room, built: BuiltContext, tier: Tier) -> None:
     ):
         if section is not None and tokens:
             lines = [_line_of(memory) for memory in section.memories if memory.id not in used]
+            room.own += [memory.content for memory in section.memories if is_own(memory)]
             _place_section(room, heading, _cut_to(lines, min(tokens, room.left) - count_tokens(heading)))
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from context0.context.tokens import cut_end
+from context0.trust.disguise import latin
+from context0.trust.sources import is_by_program, is_trusted, source_name
 from stores.records import Memory
 
 FENCE_OPEN: Final = "<memory-data>"
 FENCE_CLOSE: Final = "</memory-data>"
-_UNTRUSTED: Final = 0.5
 _SPEAKER_CHARACTERS: Final = 40
 _READ_CHARACTERS: Final = 6_000
 
@@ -26,7 +27,7 @@ _TAG: Final = re.compile(
     re.IGNORECASE,
 )
 _SPECIAL: Final = re.compile(
-    r"\[(/?)\s*(inst|system|/?sys)\s*\]|!\[|\[\s*(\d{1,4})\s*\]|\|(?=[<>‹›])|(?<=‹)\|", re.IGNORECASE
+    r"\[(/?)\s*(inst|system|/?sys)\s*\]|!(?=\[)|\[\s*(\d{1,4})\s*\]|\|(?=[<>‹›])|(?<=‹)\|", re.IGNORECASE
 )
 _ROLE: Final = re.compile(r"\b(system|assistant|user|human|developer|tool|ai|bot)(\s*[:：])", re.IGNORECASE)
 
@@ -44,20 +45,33 @@ def as_data(text: str) -> str:
     text = _CONTROL.sub(" ", text).strip()
     # Looking for a character costs a hundredth of looking for a pattern.
     if "<" in text or ">" in text:
-        text = _TAG.sub(lambda match: "‹" if match[0] == "<" else "›", text)
+        text = _without_tags(text)
     if "[" in text or "|" in text:
         text = _SPECIAL.sub(_defused, text)
     return _ROLE.sub(r"\1 –", text) if ":" in text or "：" in text else text
 
 
+def _without_tags(text: str) -> str:
+    """Return text with the angle brackets of tags as ‹ ›, also of tags that are written in letters of other scripts."""
+    letters = list(text)
+    for match in _TAG.finditer(latin(text)):
+        letters[match.start()] = "‹" if match[0] == "<" else "›"
+    return "".join(letters)
+
+
 def memory_line(memory: Memory, number: int, *, tokens: int) -> str:
-    """Return "[number] date, speaker, validity: text", at most about `tokens` long."""
+    """Return "[number] date, speaker, source, validity, trust: text", at most about `tokens` long.
+
+    What the user said is told by the speaker alone.
+    """
     parts = [_day(memory.occurred_at or memory.created_at)]
     if memory.speaker:
         parts.append(_speaker(memory.speaker))
+    if is_by_program(memory) and source_name(memory) != memory.speaker:
+        parts.append(f"written by {_speaker(source_name(memory))}")
     if memory.invalid_at is not None:
         parts.append(f"no longer true since {_day(memory.invalid_at)}")
-    if memory.provenance.trust < _UNTRUSTED:
+    if not is_trusted(memory):
         parts.append("unconfirmed")
     return cut_end(f"[{number}] {', '.join(parts)}: {as_data(memory.content)}", tokens)
 
@@ -78,4 +92,4 @@ def _defused(match: re.Match[str]) -> str:
         return f"({match[3]})"
     if match[2]:
         return f"({match[1]}{match[2]})"
-    return "! [" if match[0] == "![" else "¦"
+    return "! " if match[0] == "!" else "¦"

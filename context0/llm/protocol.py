@@ -41,12 +41,15 @@ class Prompt:
     """What a model is asked. messages: the whole of it, for models. question, sources: the same for `extractive`.
 
     missing: what could not be looked up, by stable names: then an empty memory means nothing.
+    own, recalled: of `messages` what the user said himself, now or as it is remembered, and all that is not of now.
     """
 
     messages: tuple[PromptMessage, ...]
     question: str = ""
     sources: tuple[Source, ...] = ()
     missing: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    recalled: tuple[str, ...] = ()
     max_tokens: int = 1_024
     temperature: float | None = None
 

@@ -59,6 +59,14 @@ def folded(text: str) -> str:
     return text.casefold().replace("’", "'")
 
 
+def latin(text: str) -> str:
+    """Return text with other forms of Latin letters, and letters that look like them, as these: one for one."""
+    if text.isascii():
+        return text
+    plain = (found if len(found := unicodedata.normalize("NFKC", letter)) == 1 else letter for letter in text)
+    return "".join(plain).translate(_LOOKALIKES)
+
+
 def undisguised(text: str) -> Iterator[str]:
     """Yield other readings of text, folded: only such as its letters give reason for. Each costs its length."""
     plain = folded(text)

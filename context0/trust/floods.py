@@ -6,7 +6,7 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from context0.trust.sources import is_by_program
+from context0.trust.sources import is_by_program, source_name
 from stores.records import Memory
 
 ALIKE: Final = 0.8
@@ -45,7 +45,7 @@ class FloodGuard:
         words = frozenset(memory.content.casefold().split())
         if len(words) < _FEWEST_WORDS:
             return False
-        kinds = self._kinds.setdefault((memory.user_id, source_key(memory)), [])
+        kinds = self._kinds.setdefault((memory.user_id, source_name(memory)), [])
         for place, kind in enumerate(kinds):
             if are_alike(kind.words, words):
                 kind.count += 1
@@ -54,11 +54,6 @@ class FloodGuard:
         kinds.append(_Kind(words))
         del kinds[:-_MOST_KINDS]
         return False
-
-
-def source_key(memory: Memory) -> str:
-    """Return the program that wrote a memory, by the name that it has."""
-    return memory.agent_id or memory.provenance.agent or f"speaker {memory.speaker}"
 
 
 def are_alike(one: frozenset[str], other: frozenset[str]) -> bool:

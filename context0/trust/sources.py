@@ -24,3 +24,8 @@ def is_by_program(memory: Memory) -> bool:
     """Tell whether a program wrote it, such as an agent, a tool, or a model that read what was said."""
     named = memory.agent_id is not None or memory.provenance.agent is not None
     return named or (memory.speaker or "").casefold() in MACHINES
+
+
+def source_name(memory: Memory) -> str:
+    """Return who wrote a memory: the program, or else the speaker."""
+    return memory.agent_id or memory.provenance.agent or memory.speaker or "user"
