@@ -10,11 +10,14 @@ from context0.clock import to_milliseconds
 from context0.errors import InvalidInput
 from context0.memory.dead_letters import DeadLetters
 from context0.memory.facts import FactRun
+from context0.memory.gathering import Gathering
 from context0.memory.ingest import Ingest, IngestCount, ProgressTold, RefusalTold, Source, Stages
 from context0.memory.inputs import check_ids, check_limit, check_scope
 from context0.memory.kept_back import QuarantineEngine
+from context0.memory.parts import EngineParts
 from context0.memory.transfer import without_origin
 from context0.memory.writing import Draft, draft_memory
+from context0.settings import Settings
 from stores.cursors import CursorContext
 from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope
 from stores.settling import as_stored, places_of
@@ -22,6 +25,14 @@ from stores.settling import as_stored, places_of
 
 class BulkEngine(QuarantineEngine):
     """Each call names its user, and concerns that user's memories only."""
+
+    def __init__(self, settings: Settings | None = None, *, parts: EngineParts | None = None) -> None:
+        super().__init__(settings, parts=parts)
+        self._gathering = Gathering(self._documents_of, self._written)
+
+    async def aclose(self) -> None:
+        await self._gathering.aclose()
+        await super().aclose()
 
     async def ingest(
         self,

@@ -108,8 +108,10 @@ class MemoryEngine(BulkEngine):
         if not drafts:
             return []
         await self._ready()
-        documents = await self._documents_of(drafts)
-        stored = await self._written(scope, documents, begun_s)
+        if len(drafts) == 1:
+            stored: Sequence[Memory] = [await self._gathering.add(scope, drafts[0], begun_s)]
+        else:
+            stored = await self._written(scope, await self._documents_of(drafts), begun_s)
         for draft, memory in zip(drafts, stored, strict=True):
             if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
                 raise IdempotencyMismatch(

@@ -1,13 +1,15 @@
 """A process that adds, changes and deletes memories until it is killed, and writes down what was acknowledged.
 
-    python -m tests.faults.writer FILE LEDGER
+    python -m tests.faults.writer FILE LEDGER [CALLERS]
 
 The ledger has one line for each acknowledgement, written before the next call: "add N id", "update N id",
-"delete N id". A process that comes after another one goes on behind the last line.
+"delete N id". A process that comes after another one goes on behind the last line. Several callers only add, all at
+the same time.
 """
 
 import asyncio
 import sys
+from itertools import count
 from pathlib import Path
 from typing import TextIO
 
@@ -56,11 +58,22 @@ async def write(engine: MemoryEngine, told: TextIO, n: int) -> None:
             told.write(f"delete {n} {added.id}\n")
 
 
-def main(path: Path, ledger: Path) -> None:
-    last = last_number(ledger)
+async def add_together(engine: MemoryEngine, told: TextIO, n: int, callers: int) -> None:
+    numbers = count(n + 1)
+
+    async def caller() -> None:
+        for number in numbers:
+            added = await engine.add(f"note {number}", user_id=USER, idempotency_key=f"key {number}")
+            told.write(f"add {number} {added.id}\n")
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+
+
+def main(path: Path, ledger: Path, callers: int) -> None:
+    last, engine = last_number(ledger), open_engine(path)
     with ledger.open("a", buffering=1) as told:
-        asyncio.run(write(open_engine(path), told, last))
+        asyncio.run(write(engine, told, last) if callers == 1 else add_together(engine, told, last, callers))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int((*sys.argv[3:], "1")[0]))
