@@ -28,7 +28,7 @@ from stores.journal.options import JournalOptions
 from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
 from stores.protocols import CacheStore
-from stores.registry import StoreOptions, build_cache, build_stores, build_vectors, journaled
+from stores.registry import StoreOptions, build_cache, build_stores, build_vectors, journaled, store_folder
 
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
@@ -45,6 +45,7 @@ def build_parts(settings: Settings) -> EngineParts:
         slow_command_ms=settings.slow_command_ms,
         pinecone_api_key=settings.pinecone_api_key.get_secret_value(),
         vector_max_bytes=settings.owner_index_max_bytes,
+        vector_folder=store_folder(settings.resolved_store_url, settings.vector_dir),
         hnsw_from=settings.hnsw_from,
         staleness_s=settings.owner_index_staleness_s,
         observer=_store_commands(recorder) if settings.metrics else None,

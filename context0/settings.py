@@ -16,7 +16,8 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(
-        default=Path("~/.context0"), description="The folder for the default store and for journals; made when needed."
+        default=Path("~/.context0"),
+        description="The folder for the default store, journals and large indexes; made when needed.",
     )
     store_url: str = Field(
         default="",
@@ -151,7 +152,7 @@ class Settings(BaseSettings):
     hnsw_from: int = Field(
         default=50_000,
         ge=1_000,
-        description="From how many vectors of one owner a graph (HNSW) replaces exact search.",
+        description="From how many vectors of one owner a graph (HNSW), in data_dir, replaces exact search.",
     )
     search_deadline_ms: int = Field(default=5_000, ge=1, le=600_000, description="Default deadline of one search.")
     index_interval_s: float = Field(
@@ -274,3 +275,8 @@ class Settings(BaseSettings):
     def journal_dir(self) -> Path:
         """Where chat messages wait for a store on another machine."""
         return self.data_dir.expanduser() / "journal"
+
+    @cached_property
+    def vector_dir(self) -> Path:
+        """Where the vectors of large owners are kept ready to be searched."""
+        return self.data_dir.expanduser() / "vectors"

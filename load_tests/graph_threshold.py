@@ -9,12 +9,17 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 
+from stores.local.building import RowWriter, extend_graph
+from stores.local.editions import begin
+from stores.local.mapped import MappedVectors
 from stores.owner.vector_set import VectorSet
 from stores.records import MemoryId
 
@@ -41,15 +46,20 @@ def median_ms(search: Callable[[np.ndarray], object], queries: np.ndarray) -> fl
 
 def measure(size: int, queries: np.ndarray) -> dict[str, float]:
     """Return milliseconds and recall@10 of both ways at one size."""
-    vectors = VectorSet(hnsw_from=1)
-    vectors.add_rows([MemoryId(f"{row:09d}") for row in range(size)], [row.tobytes() for row in unit_rows(size, 1)])
+    rows, ids = unit_rows(size, 1), [MemoryId(str(UUID(int=row))) for row in range(size)]
+    vectors = VectorSet()
+    vectors.add_rows(ids, [row.tobytes() for row in rows])
     exact_ms = median_ms(lambda query: vectors.top(query, LIMIT), queries)
     exact = [{hit.id for hit in vectors.top(query, LIMIT)} for query in queries]
     started = time.perf_counter()
-    vectors.build_graph()
-    build_s = time.perf_counter() - started
-    graph_ms = median_ms(lambda query: vectors.top(query, LIMIT), queries)
-    found = [{hit.id for hit in vectors.top(query, LIMIT)} for query in queries]
+    with tempfile.TemporaryDirectory() as folder:
+        with RowWriter(begin(Path(folder))) as writer:
+            writer.add(ids, [1] * size, [row.tobytes() for row in rows])
+            edition = writer.commit(complete=True)
+        mapped = MappedVectors(extend_graph(edition, size, lambda: False), exact_up_to=0)
+        build_s = time.perf_counter() - started
+        graph_ms = median_ms(lambda query: mapped.top(query, LIMIT), queries)
+        found = [{hit.id for hit in mapped.top(query, LIMIT)} for query in queries]
     recall = statistics.mean(len(a & b) / LIMIT for a, b in zip(exact, found, strict=True))
     return {"size": size, "exact_ms": exact_ms, "graph_ms": graph_ms, "recall": recall, "build_s": build_s}
 

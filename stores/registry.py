@@ -25,6 +25,7 @@ class StoreOptions:
     slow_command_ms: int = 100
     pinecone_api_key: str = field(default="", repr=False)
     vector_max_bytes: int = 1 << 30
+    vector_folder: Path | None = None
     hnsw_from: int = 50_000
     staleness_s: float = 1.0
     observer: CommandObserver | None = None
@@ -78,11 +79,11 @@ def journaled(
     if chats.local or not options.interval_s:
         return chats
     module = import_module("stores.sqlite.message_log")
-    return JournaledChats(chats, module.SqliteMessageLog(journal_folder(url, folder), synchronous=synchronous), options)
+    return JournaledChats(chats, module.SqliteMessageLog(store_folder(url, folder), synchronous=synchronous), options)
 
 
-def journal_folder(url: str, folder: Path) -> Path:
-    """Return where the journals for the store of `url` lie; user, password and options do not matter."""
+def store_folder(url: str, folder: Path) -> Path:
+    """Return where the files for the store of `url` lie in `folder`; user, password and options do not matter."""
     parts = urlsplit(url)
     hosts = ",".join(sorted(parts.netloc.rpartition("@")[2].lower().split(",")))
     return folder / sha256(f"{parts.scheme}://{hosts}{parts.path}".encode()).hexdigest()[:16]

@@ -79,6 +79,7 @@ async def reindex(
         await reindexer.all_of(None)
         await reindexer.catch_up()
         await guard.adopt(dimension)
+    await reindexer.drop_derived()
     return ReindexReport(
         model=parts.embedder.model,
         dimension=dimension,
@@ -124,6 +125,12 @@ class Reindexer:
             if self.memories == before:
                 return
         raise Conflict("others keep writing vectors of the former model; end those processes and reindex again")
+
+    async def drop_derived(self) -> None:
+        """Let what was made of the former vectors be made anew when it is next asked for."""
+        if self._parts.vectors.derived:
+            for scope in self.owners:
+                await self._parts.vectors.erase(scope)
 
     async def _embed_batches(self, found: Sequence[Owned]) -> None:
         found = [owned for owned in found if not owned[1].quarantine]

@@ -1,5 +1,6 @@
 """local:// to the vectors in memory."""
 
+from stores.local.sizes import Sizes
 from stores.local.vectors import LocalVectors
 from stores.protocols import DocumentStore
 from stores.registry import StoreOptions
@@ -9,7 +10,8 @@ def build(url: str, documents: DocumentStore, options: StoreOptions) -> LocalVec
     """Return the vectors that follow `documents`."""
     return LocalVectors(
         documents,
+        folder=options.vector_folder,
         max_bytes=options.vector_max_bytes,
-        hnsw_from=options.hnsw_from,
+        sizes=Sizes(hnsw_from=options.hnsw_from),
         staleness_s=options.staleness_s,
     )

@@ -1,60 +1,53 @@
-"""The default vector store: nothing to run and nothing to write, it follows the embeddings kept in the documents."""
+"""The default vector store: nothing to run, it follows the embeddings kept in the documents."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import errno
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
-from stores.errors import DimensionMismatch
+from stores.errors import DimensionMismatch, Full, StoreError, Unavailable
+from stores.local import editions
+from stores.local.building import RowWriter, Stopped, extend_graph
+from stores.local.editions import Edition, Torn
+from stores.local.mapped import MappedVectors, canonical, log_removal
+from stores.local.owner_vectors import OwnerVectors, Watermark
+from stores.local.sizes import Sizes
 from stores.owner.owner_cache import OwnerCache
-from stores.owner.vector_set import VectorSet
 from stores.protocols import DocumentStore
-from stores.records import FloatVector, Hit, IndexRow, MemoryId, Point, Scope, Validity
+from stores.records import FloatVector, Hit, IndexRow, MemoryId, Point, Scope
 
-_INLINE_BYTES: Final = 16 << 20
-"""Up to this size of a matrix a search takes less than about a millisecond, and stays on the event loop."""
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Is told how many of an owner's vectors are in the graph, and how many there are."""
+
+_STORE_ID: Final = "local_vectors"
+_LOOK_AGAIN_S: Final = 0.2
+_TRY_AGAIN_S: Final = 30.0
 
 
-class FollowingVectors(VectorSet):
-    """A VectorSet that takes over index rows."""
+@dataclass(slots=True)
+class _Work:
+    """What is done for an owner in the background."""
 
-    def __init__(self, *, hnsw_from: int) -> None:
-        super().__init__(hnsw_from=hnsw_from)
-        self.changed_ms = 0
-        self._versions: dict[str, int] = {}
-
-    @property
-    def worn(self) -> bool:
-        return self.dead > max(256, len(self) // 2)
-
-    def apply(self, rows: Sequence[IndexRow]) -> None:
-        """Take over `rows`; those without an embedding, and versions already known, have no effect."""
-        for row in rows:
-            self.changed_ms = max(self.changed_ms, row.updated_ms)
-        self.discard([MemoryId(row.id) for row in rows if not row.live])
-        fresh = {
-            row.id: row
-            for row in rows
-            if row.live and row.embedding is not None and self._versions.get(row.id, 0) < row.version
-        }
-        if fresh:
-            self.add_rows([MemoryId(i) for i in fresh], [row.embedding for row in fresh.values()])
-            self._versions.update((row.id, row.version) for row in fresh.values())
-
-    def settle(self, validity: Mapping[MemoryId, Validity]) -> None:
-        """A vector stays what it is, whether or not its memory holds."""
-
-    def discard(self, ids: Collection[MemoryId]) -> None:
-        self.remove(ids)
-        for memory_id in ids:
-            self._versions.pop(memory_id, None)
+    task: "asyncio.Task[Exception | None]"
+    stop: threading.Event
 
 
 class LocalVectors:
-    """See `stores.protocols.VectorStore`: exact search, and HNSW for owners with `hnsw_from` vectors or more.
+    """See `stores.protocols.VectorStore`: exact search, and for large owners a graph (HNSW), see `Sizes`.
 
     Writing is a hint that keeps a loaded owner fresh; an owner that is not loaded reads its documents when asked.
-    While a graph is being built, in a thread, the exact search goes on serving.
+    Large owners have files in `folder` (None: all stay in memory, and all searches are exact), where what was read and
+    built is found again; they grow in the background while what is there goes on serving. See `editions`.
     """
 
     name = "local"
@@ -64,17 +57,24 @@ class LocalVectors:
         self,
         documents: DocumentStore,
         *,
+        folder: Path | None = None,
         max_bytes: int = 1 << 30,
-        hnsw_from: int = 50_000,
+        sizes: Sizes | None = None,
         staleness_s: float = 1.0,
     ) -> None:
+        self._documents = documents
+        self._folder = folder
+        self._sizes = sizes or Sizes()
+        self._store_id = b""
         self._owners = OwnerCache(
             documents,
-            lambda: FollowingVectors(hnsw_from=hnsw_from),
+            OwnerVectors,
+            restore=None if folder is None else self._restored,
             max_bytes=max_bytes,
             staleness_s=staleness_s,
         )
-        self._building: dict[Scope, asyncio.Task[None]] = {}
+        self._working: dict[Scope, _Work] = {}
+        self._not_before: dict[Scope, float] = {}
 
     @property
     def nbytes(self) -> int:
@@ -84,7 +84,8 @@ class LocalVectors:
         """Nothing to connect to."""
 
     async def aclose(self) -> None:
-        await asyncio.gather(*self._building.values(), return_exceptions=True)
+        for scope in list(self._working):
+            await self._stop(scope)
         await self._owners.aclose()
 
     async def put_many(self, points: Sequence[Point], *, scope: Scope) -> None:
@@ -97,24 +98,50 @@ class LocalVectors:
 
     async def delete_many(self, ids: Collection[MemoryId], *, scope: Scope) -> None:
         self._owners.discard(scope, ids)
+        if self._folder is None or not (gone := canonical(ids)):
+            return
+        owner = await self._place(scope)
+        if owner.exists():
+            await asyncio.to_thread(_note_removal, owner, gone)
 
     async def query(
         self, vector: FloatVector, *, scope: Scope, limit: int, among: Collection[MemoryId] | None = None
     ) -> list[Hit]:
-        vectors = await self._owners.get(scope)
-        if vectors.wants_graph() and scope not in self._building:
-            self._building[scope] = asyncio.create_task(self._build(scope, vectors), name="context0-hnsw")
-        if vectors.matrix.nbytes <= _INLINE_BYTES:
+        vectors = await self._current(scope)
+        if self._folder is not None and self._not_before.get(scope, 0.0) <= time.monotonic():
+            self._begin_work(scope, vectors, None)
+        if vectors.is_quick:
             return vectors.top(vector, limit, among)
         return await asyncio.to_thread(vectors.top, vector, limit, among)
 
+    async def build(self, scope: Scope, progress: Progress | None = None) -> int:
+        """Wait until the owner's graph is built, if it is to have one; return how many vectors there are.
+
+        progress: told after every step, 100,000 vectors at most. Raises StoreError.
+        """
+        while True:
+            vectors = await self._current(scope)
+            if self._folder is None or not self._begin_work(scope, vectors, progress):
+                return len(vectors)
+            failure = await asyncio.shield(self._working[scope].task)
+            if failure is not None:
+                raise Unavailable(f"the vectors' files cannot be built: {failure}") from failure
+
     async def erase(self, scope: Scope) -> int:
-        count = await self.count(scope)
+        await self._stop(scope)
+        held = self._owners.held(scope)
         self._owners.drop(scope)
+        count = 0 if held is None else len(held)
+        if self._folder is not None:
+            owner = await self._place(scope)
+            edition = await asyncio.to_thread(editions.newest, owner)
+            if held is None and edition is not None:
+                count = edition.manifest.rows
+            await asyncio.to_thread(editions.remove, owner)
         return count
 
     async def count(self, scope: Scope) -> int:
-        return len(await self._owners.get(scope))
+        return len(await self._current(scope))
 
     def follows(self, scope: Scope) -> bool:
         """Say whether the owner is loaded or being loaded."""
@@ -128,8 +155,197 @@ class LocalVectors:
         """Take over rows that this process has just written, where the owner is loaded."""
         self._owners.apply(scope, rows)
 
-    async def _build(self, scope: Scope, vectors: FollowingVectors) -> None:
+    # --- the files
+
+    async def _place(self, scope: Scope) -> Path:
+        assert self._folder is not None  # noqa: S101 - the callers have seen to it
+        if not self._store_id:
+            await asyncio.to_thread(editions.sweep, self._folder)
+            self._store_id = await self._documents.put_meta(_STORE_ID, secrets.token_bytes(16))
+        return editions.owner_folder(self._folder, self._store_id, scope.owner)
+
+    async def _current(self, scope: Scope) -> OwnerVectors:
+        """Return the owner's vectors; removals that other processes have noted are minded, and an erasure too."""
+        vectors = await self._owners.get(scope)
+        if vectors.mapped is None:
+            return vectors
         try:
-            await asyncio.to_thread(vectors.build_graph)
+            vectors.mapped.read_removals()
+        except FileNotFoundError:
+            if not vectors.mapped.edition.folder.parent.exists():
+                self._owners.drop(scope)
+                return await self._owners.get(scope)
+        return vectors
+
+    async def _restored(self, scope: Scope) -> OwnerVectors | None:
+        """Return what the files have of the owner, or None for an owner who is to have none.
+
+        Where a large owner has no good files, the documents are read into new ones.
+        """
+        owner = await self._place(scope)
+        while await self._has_files(scope, owner):
+            try:
+                edition = await self._found(scope, owner)
+                if edition is not None and edition.manifest.rows:
+                    return OwnerVectors(await asyncio.to_thread(self._opened, edition))
+            except Torn as exc:
+                log.warning("vectors.torn", extra={"reason": str(exc)})
+                await asyncio.to_thread(editions.remove, owner)
+            except FileNotFoundError:
+                continue  # erased, or replaced, meanwhile
+            except ValueError:  # ids that are no UUIDs, of documents that the engine did not make
+                await asyncio.to_thread(editions.remove, owner)
+                return None
+            except OSError as exc:
+                raise _failure(exc) from exc
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return None
+
+    async def _has_files(self, scope: Scope, owner: Path) -> bool:
+        """Say whether the owner has good files or is to have some; remove those of one who became small."""
+        edition = await asyncio.to_thread(editions.newest, owner)
+        if edition is not None and edition.manifest.complete:
+            return True
+        if (await self._documents.count(scope))["memories"] >= self._sizes.hnsw_from:
+            return True
+        await asyncio.to_thread(editions.remove, owner)
+        return False
+
+    async def _found(self, scope: Scope, owner: Path) -> Edition | None:
+        """Return the owner's complete edition, read from the documents if there is none; None while another does."""
+        edition = await asyncio.to_thread(editions.newest, owner)
+        if edition is not None and edition.manifest.complete:
+            return edition
+        return await self._read(scope, owner, edition, threading.Event())
+
+    async def _read(self, scope: Scope, owner: Path, edition: Edition | None, stop: threading.Event) -> Edition | None:
+        """Read all documents into a new edition, or into one that is not complete; None while another process does."""
+        with editions.writing(owner, make=True) as is_free:
+            if not is_free:
+                return None
+            begun_ms, seen = int(time.time() * 1000), Watermark()
+            with await asyncio.to_thread(_written_to, owner, edition) as writer:
+                async for rows in self._documents.scan(scope=scope):
+                    if stop.is_set():
+                        raise Stopped
+                    seen.note(rows)
+                    await asyncio.to_thread(_write, writer, rows)
+                until_ms = min(seen.durable_ms, begun_ms)
+                edition = await asyncio.to_thread(partial(writer.commit, complete=True, changed_ms=until_ms))
+            if not edition.manifest.rows:  # nothing to search, or all was erased before the first row was read
+                await asyncio.to_thread(editions.remove, owner)
+            return edition
+
+    # --- in the background
+
+    def _begin_work(self, scope: Scope, vectors: OwnerVectors, progress: Progress | None) -> bool:
+        """Let the files grow if they have fallen behind, or take over what another process has built; say whether."""
+        if scope in self._working:
+            return True
+        stop = threading.Event()
+        work: Coroutine[Any, Any, None]
+        if vectors.mapped is not None and not vectors.mapped.edition.is_current():
+            work = self._take_over(scope, vectors)
+        elif vectors.wants_new_edition(self._sizes) or vectors.wants_growth(self._sizes):
+            work = self._grow(scope, vectors, stop, progress)
+        else:
+            return False
+        self._working[scope] = _Work(asyncio.create_task(self._worked(scope, work), name="context0-vectors"), stop)
+        return True
+
+    async def _worked(self, scope: Scope, work: Coroutine[Any, Any, None]) -> Exception | None:
+        try:
+            await work
+        except (Stopped, FileNotFoundError):  # closed or erased meanwhile
+            return None
+        except (StoreError, OSError, Torn, ValueError) as exc:
+            log.warning("vectors.not_built", extra={"error": type(exc).__name__, "reason": str(exc)})
+            self._not_before[scope] = time.monotonic() + _TRY_AGAIN_S
+            return exc
         finally:
-            del self._building[scope]
+            del self._working[scope]
+        return None
+
+    async def _take_over(self, scope: Scope, vectors: OwnerVectors) -> None:
+        edition = await asyncio.to_thread(editions.newest, await self._place(scope))
+        if edition is not None and edition.manifest.complete:
+            vectors.adopt(await asyncio.to_thread(self._opened, edition))
+
+    async def _grow(
+        self, scope: Scope, vectors: OwnerVectors, stop: threading.Event, progress: Progress | None
+    ) -> None:
+        """Write what is in memory only, and extend the graph, step by step; a new edition where much is dead."""
+        owner = await self._place(scope)
+        edition = None if vectors.mapped is None else vectors.mapped.edition
+        vectors.mind_removals()
+        if vectors.wants_new_edition(self._sizes):
+            edition = await self._read(scope, owner, None, stop)
+        if edition is None:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            return
+        with editions.writing(owner) as is_free:
+            if not is_free or not edition.is_current():
+                await asyncio.sleep(_LOOK_AGAIN_S)
+                return
+            if vectors.mapped is not None and edition is vectors.mapped.edition:
+                edition = await asyncio.to_thread(_appended, edition, vectors.changes(), vectors.durable_ms)
+            while True:
+                edition = await asyncio.to_thread(extend_graph, edition, self._sizes.step, stop.is_set)
+                mapped = await asyncio.to_thread(self._mapped, edition)
+                vectors.adopt(mapped)
+                log.info("vectors.built", extra={"done": edition.manifest.graph_rows, "of": edition.manifest.rows})
+                if progress is not None:
+                    progress(edition.manifest.graph_rows, edition.manifest.rows)
+                if not mapped.tail:
+                    return
+
+    def _opened(self, edition: Edition) -> MappedVectors:
+        edition.verify()
+        return self._mapped(edition)
+
+    def _mapped(self, edition: Edition) -> MappedVectors:
+        return MappedVectors(edition, exact_up_to=self._sizes.exact_up_to)
+
+    async def _stop(self, scope: Scope) -> None:
+        work = self._working.get(scope)
+        if work is not None:
+            work.stop.set()
+            await asyncio.wait((work.task,))
+
+
+def _written_to(owner: Path, edition: Edition | None) -> RowWriter:
+    """Return the writer of an edition that was begun, or of a new one."""
+    if edition is not None:
+        edition.verify()
+    return RowWriter(edition or editions.begin(owner))
+
+
+def _write(writer: RowWriter, rows: Sequence[IndexRow]) -> None:
+    ready = [(row.id, row.version, row.embedding) for row in rows if row.live and row.embedding is not None]
+    ids, versions, vectors = [MemoryId(row[0]) for row in ready], [row[1] for row in ready], [row[2] for row in ready]
+    writer.add(ids, versions, vectors)
+
+
+def _appended(
+    edition: Edition, changes: tuple[Sequence[MemoryId], Sequence[int], Sequence[bytes]], changed_ms: int
+) -> Edition:
+    with RowWriter(edition) as writer:
+        writer.add(*changes)
+        return writer.commit(changed_ms=changed_ms)
+
+
+def _note_removal(owner: Path, ids: Collection[MemoryId]) -> None:
+    edition = editions.newest(owner)
+    if edition is not None:
+        try:
+            log_removal(edition, ids)
+        except FileNotFoundError:
+            return  # erased meanwhile
+        except OSError as exc:
+            raise _failure(exc) from exc
+
+
+def _failure(exc: OSError) -> StoreError:
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Full("no space left for the vectors' files; free space and try again")
+    return Unavailable(f"the vectors' files cannot be used: {exc.strerror}; check data_dir and its permissions")

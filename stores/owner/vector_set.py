@@ -1,8 +1,7 @@
-"""One owner's vectors: exact search by one matrix product, and a graph (HNSW) beside it when they are many."""
+"""One owner's vectors in memory: exact search by one matrix product."""
 
-import threading
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,28 +12,17 @@ from stores.records import FloatVector, Hit, MemoryId
 
 ID_BYTES: Final = 150
 """What one id costs beside its row: the text and its place in the dictionary."""
-_CONNECTIVITY: Final = 16
-_EXPANSION_ADD: Final = 128
-_EXPANSION_SEARCH: Final = 256
 
 
 class VectorSet:
-    """Ids and unit vectors in rows; a replaced or removed id leaves a dead row behind.
+    """Ids and unit vectors in rows; a replaced or removed id leaves a dead row behind."""
 
-    hnsw_from: rows from which `build_graph` is worth calling. With a graph, `top` without a restriction asks it and
-    scans only the rows added since it was built; a restricted search is always exact.
-    """
-
-    def __init__(self, *, hnsw_from: int = 50_000) -> None:
+    def __init__(self) -> None:
         self.ids: list[MemoryId] = []
         self.row_of: dict[MemoryId, int] = {}
         self._alive = Column(np.bool_)
         self._matrix: Column | None = None
-        self._hnsw_from = hnsw_from
-        self._graph: Any = None  # usearch.index.Index, imported on first use
-        self._graph_rows = 0
         self._without_vector: set[MemoryId] = set()
-        self._building = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.row_of)
@@ -59,9 +47,8 @@ class VectorSet:
 
     @property
     def nbytes(self) -> int:
-        graph = 0 if self._graph is None else self._graph.memory_usage
         matrix = 0 if self._matrix is None else self._matrix.nbytes
-        return matrix + self._alive.nbytes + graph + ID_BYTES * len(self.ids)
+        return matrix + self._alive.nbytes + ID_BYTES * len(self.ids)
 
     @property
     def dead(self) -> int:
@@ -103,16 +90,13 @@ class VectorSet:
 
     def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
         """Return the nearest rows, best first, equal scores by ascending id."""
-        if self._graph is not None and among is None:
-            self.check(vector)
-            rows = self._graph_candidates(vector, limit)
-            return self._best(self.matrix[rows] @ vector, rows, limit)
         if among is not None:
             rows = np.fromiter((self.row_of[i] for i in among if i in self.row_of), np.int64)
             self.check(vector)
-            return self._best(self.matrix[rows] @ vector if self._matrix is not None else rows * 0.0, rows, limit)
+            scores = self.matrix[rows] @ vector if self._matrix is not None else np.zeros(len(rows), np.float32)
+            return best_hits(scores, rows, limit, self._ids)
         rows = np.flatnonzero(self.alive)
-        return self._best(self.scores(vector)[rows], rows, limit)
+        return best_hits(self.scores(vector)[rows], rows, limit, self._ids)
 
     def check(self, vector: FloatVector) -> None:
         """Raise InvalidVector or DimensionMismatch."""
@@ -121,40 +105,8 @@ class VectorSet:
         if self._matrix is not None and len(vector) != self.dimension:
             raise DimensionMismatch(self.dimension or 0, len(vector))
 
-    def wants_graph(self) -> bool:
-        return len(self.ids) >= self._hnsw_from and len(self.ids) > self._graph_rows * 5 // 4
-
-    def build_graph(self) -> None:
-        """Build the graph over all rows of now, beside the one that serves; for a thread of its own. One at a time."""
-        from usearch.index import Index
-
-        with self._building:
-            matrix = self.matrix
-            graph = Index(
-                ndim=matrix.shape[1],
-                metric="ip",
-                dtype="f32",
-                connectivity=_CONNECTIVITY,
-                expansion_add=_EXPANSION_ADD,
-                expansion_search=_EXPANSION_SEARCH,
-            )
-            graph.add(np.arange(len(matrix)), matrix, threads=1)
-            self._graph, self._graph_rows = graph, len(matrix)
-
-    def _graph_candidates(self, vector: FloatVector, limit: int) -> npt.NDArray[np.int64]:
-        wanted = min(self._graph_rows, 2 * limit + 16 + self.dead)
-        found = self._graph.search(vector, wanted).keys.astype(np.int64)
-        rows = np.concatenate([found, np.arange(self._graph_rows, len(self.ids))])
-        living: npt.NDArray[np.int64] = rows[self.alive[rows]]
-        return living
-
-    def _best(self, scores: npt.NDArray[np.float32], rows: npt.NDArray[np.int64], limit: int) -> list[Hit]:
-        if len(rows) > limit:
-            threshold = np.partition(scores, -limit)[-limit]
-            keep = scores >= threshold  # ties at the edge are settled by id below
-            scores, rows = scores[keep], rows[keep]
-        hits = [Hit(self.ids[row], float(score)) for row, score in zip(rows.tolist(), scores, strict=True)]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]
+    def _ids(self, rows: npt.NDArray[np.int64]) -> list[MemoryId]:
+        return [self.ids[row] for row in rows.tolist()]
 
     def _stacked(self, vectors: Sequence[bytes | None]) -> npt.NDArray[np.float32]:
         assert self._matrix is not None  # noqa: S101 - the caller has just made it
@@ -165,3 +117,18 @@ class VectorSet:
         blank = bytes(width * 4)
         joined = b"".join(blank if vector is None else vector for vector in vectors)
         return np.frombuffer(joined, "<f4").reshape(len(vectors), width)
+
+
+def best_hits(
+    scores: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    limit: int,
+    ids_of: Callable[[npt.NDArray[np.int64]], list[MemoryId]],
+) -> list[Hit]:
+    """Return the rows with the best scores, best first, equal scores by ascending id."""
+    if len(rows) > limit:
+        threshold = np.partition(scores, -limit)[-limit]
+        keep = scores >= threshold  # ties at the edge are settled by id below
+        scores, rows = scores[keep], rows[keep]
+    hits = map(Hit, ids_of(rows), scores.tolist())
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]

@@ -12,7 +12,7 @@ from stores.errors import Full, StoreError, Unavailable
 from stores.journal.chats import JournaledChats
 from stores.journal.options import JournalOptions
 from stores.reference.chats import ReferenceChats
-from stores.registry import journal_folder, journaled
+from stores.registry import journaled, store_folder
 from tests.contracts.builders import ANNA, BEN
 from tests.contracts.chat_bench import (
     ONLY_WHEN_FULL,
@@ -101,10 +101,10 @@ def test_without_an_interval_and_on_a_local_store_there_is_no_journal(tmp_path: 
 
 def test_each_store_has_a_folder_of_its_own_whoever_asks(tmp_path: Path) -> None:
     same = {
-        journal_folder(url, tmp_path)
+        store_folder(url, tmp_path)
         for url in ("mongodb://a,b/db", "mongodb://anna:secret@B,a/db", "mongodb://b,a/db?w=1")
     }
-    others = {journal_folder(f"mongodb://{rest}", tmp_path) for rest in ("a,b/db2", "a/db", "a,b")}
+    others = {store_folder(f"mongodb://{rest}", tmp_path) for rest in ("a,b/db2", "a/db", "a,b")}
     assert (len(same), len(others - same)) == (1, 3)
     assert "secret" not in str(same)
 

@@ -1,0 +1,255 @@
+"""Vectors of one owner as mapped files: exact search over any rows of them, and over all by way of a graph (HNSW).
+
+The graph holds the vectors as bytes, which costs a quarter of the memory and misses one in ten of the nearest; so it
+only proposes rows, several for each one wanted, and the vectors themselves decide.
+"""
+
+import mmap
+import os
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stores.local.editions import ROW, Edition, Torn
+from stores.owner.vector_set import best_hits
+from stores.records import FloatMatrix, FloatVector, Hit, MemoryId
+
+CONNECTIVITY: Final = 16
+EXPANSION_ADD: Final = 128
+GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
+"""One removal: of this id, as far as it is among so many first rows."""
+_PROPOSED: Final = 384
+_PROPOSED_TIMES: Final = 3
+"""Rows that the graph proposes for each one wanted, and at least."""
+_MOST_PROPOSED: Final = 4_096
+_CHUNK_ROWS: Final = 16_384
+_TOUCHED_BYTES: Final = 64 << 20
+_CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Packed = npt.NDArray[np.uint64]
+
+
+class MappedVectors:
+    """The rows of an edition as it was when it was opened; only which of them are alive changes.
+
+    Of the mapped vectors at most about 64 MiB stay in the memory of the process: they are handed back, and come again
+    from the page cache of the system, at half a microsecond a page.
+    """
+
+    def __init__(self, edition: Edition, *, exact_up_to: int) -> None:
+        """Open the files; `Edition.verify` has seen to it that they are whole. Raises Torn, OSError."""
+        manifest = edition.manifest
+        self.edition = edition
+        self._exact_up_to = exact_up_to
+        self._map = _mapped(edition, manifest.rows * manifest.dimension * 4)
+        self.matrix: FloatMatrix = np.frombuffer(self._map, "<f4").reshape(manifest.rows, manifest.dimension)
+        self._rows = np.fromfile(edition.rows, ROW, manifest.rows)
+        keys = _keys(self._rows["id"])
+        self._order = np.argsort(keys, kind="stable").astype(np.int32)
+        self._keys = keys[self._order]
+        self.alive: Mask = np.ones(manifest.rows, np.bool_)
+        self.alive[self._order[:-1][self._keys[1:] == self._keys[:-1]]] = False  # a later row has taken its place
+        self._living = int(self.alive.sum())
+        self._graph = _viewed(edition) if manifest.graph_rows else None
+        self._gone_read = 0
+        self._touched = 0
+        self.read_removals()
+
+    def __len__(self) -> int:
+        """Return how many rows are alive."""
+        return self._living
+
+    @property
+    def dimension(self) -> int:
+        return self.edition.manifest.dimension
+
+    @property
+    def dead(self) -> int:
+        return len(self.alive) - self._living
+
+    @property
+    def tail(self) -> int:
+        """Rows that are not in the graph."""
+        return len(self.alive) - self.edition.manifest.graph_rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in the memory of the process, without what is mapped."""
+        return self._rows.nbytes + self._order.nbytes + self._keys.nbytes + self.alive.nbytes
+
+    def rows_of(self, ids: Collection[MemoryId]) -> Rows:
+        """Return the row of each id, -1 for unknown ones: int64, shape (ids,)."""
+        given = list(ids)
+        rows = np.full(len(given), -1, np.int64)
+        try:
+            wanted, at = packed(given), np.arange(len(given))
+        except ValueError:
+            at = np.array([place for place, one in enumerate(given) if _CANONICAL.fullmatch(one)], np.int64)
+            wanted = packed([given[place] for place in at.tolist()])
+        if not len(self._keys) or not len(wanted):
+            return rows
+        place = np.searchsorted(self._keys, _keys(wanted), side="right") - 1
+        found = self._order[np.maximum(place, 0)].astype(np.int64)
+        is_it = (self._rows["id"][found] == wanted).all(axis=1)
+        rows[at[is_it]] = found[is_it]
+        return rows
+
+    def versions(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Return the version in each row, 0 for -1."""
+        versions = np.zeros(len(rows), np.int64)
+        versions[rows >= 0] = self._rows["version"][rows[rows >= 0]]
+        return versions
+
+    def ids(self, rows: Rows) -> list[MemoryId]:
+        return unpacked(self._rows["id"][rows])
+
+    def mask(self, rows: Rows) -> None:
+        """Let these rows be found no more; -1 is fine."""
+        self.alive[rows[rows >= 0]] = False
+        self._living = int(np.count_nonzero(self.alive))
+
+    def read_removals(self) -> None:
+        """Take over what was noted since, by this process or another one; without news one look, 2 us."""
+        size = self.edition.gone.stat().st_size // GONE.itemsize
+        if size == self._gone_read:
+            return
+        noted = np.fromfile(self.edition.gone, GONE, offset=self._gone_read * GONE.itemsize)
+        rows = self.rows_of(unpacked(noted["id"]))
+        self.mask(rows[(rows >= 0) & (rows < noted["rows"].astype(np.int64))])
+        self._gone_read += len(noted)
+
+    def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
+        """Return the nearest living rows, best first, equal scores by ascending id. Exact unless there is a graph and
+        many may be returned; then the best of what it proposes, and of the rows behind it."""
+        if among is None:
+            allowed, count = self.alive, self._living
+        else:
+            known = self.rows_of(among)
+            allowed = np.zeros(len(self.alive), np.bool_)
+            allowed[known[known >= 0]] = True
+            allowed &= self.alive
+            count = int(np.count_nonzero(allowed))
+        rows = self._proposed(vector, limit, allowed, count) if count > self._exact_up_to else np.flatnonzero(allowed)
+        return best_hits(self._scores(rows, vector), rows, limit, self.ids)
+
+    def _proposed(self, vector: FloatVector, limit: int, allowed: Mask, count: int) -> Rows:
+        """Return rows of the `count` allowed ones among which the nearest are: from the graph and behind it, or all.
+
+        The rarer the allowed ones, the more is asked for; again and more, where they are rarer among the near ones.
+        """
+        graph_rows = self.edition.manifest.graph_rows
+        wanted = max(_PROPOSED, _PROPOSED_TIMES * limit) * len(allowed) // count
+        question = as_bytes(vector, self.edition.manifest.scale)
+        while self._graph is not None and wanted <= _MOST_PROPOSED:
+            found = self._graph.search(question, min(wanted, graph_rows), threads=1).keys.astype(np.int64)
+            passed = found[allowed[found]]
+            if len(passed) >= 2 * limit or wanted >= graph_rows:
+                return np.concatenate([passed, np.flatnonzero(allowed[graph_rows:]) + graph_rows])
+            wanted *= 4
+        return np.flatnonzero(allowed)
+
+    def _scores(self, rows: Rows, vector: FloatVector) -> npt.NDArray[np.float32]:
+        scores = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), _CHUNK_ROWS):
+            part = rows[start : start + _CHUNK_ROWS]
+            in_a_row = bool((np.diff(part) == 1).all())
+            block = self.matrix[part[0] : part[-1] + 1] if in_a_row else self.matrix[part]
+            scores[start : start + len(part)] = block @ vector
+            self._hand_back(len(part) * max(self.dimension * 4, 1 if in_a_row else mmap.PAGESIZE))
+        return scores
+
+    def _hand_back(self, touched: int) -> None:
+        self._touched += touched
+        if self._touched > _TOUCHED_BYTES and isinstance(self._map, mmap.mmap):
+            self._touched = 0
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+
+def as_bytes(vectors: FloatMatrix | FloatVector, scale: float) -> npt.NDArray[np.int8]:
+    """Return the vectors as the graph holds them."""
+    scaled: npt.NDArray[np.int8] = np.clip(np.rint(vectors * np.float32(scale)), -127, 127).astype(np.int8)
+    return scaled
+
+
+def new_graph(dimension: int) -> Any:  # usearch.index.Index, imported on first use: 30 ms
+    from usearch.index import Index
+
+    return Index(
+        ndim=dimension,
+        metric="ip",
+        dtype="i8",
+        connectivity=CONNECTIVITY,
+        expansion_add=EXPANSION_ADD,
+        expansion_search=1,  # as many as are asked for
+        enable_key_lookups=False,
+    )
+
+
+def packed(ids: Sequence[str]) -> Packed:
+    """Return ids as 128 bits each: uint64, shape (ids, 2). Raises ValueError unless all are UUIDs as `str` has them."""
+    text = "".join(ids).encode("ascii")
+    if len(text) != 36 * len(ids) or any(len(one) != 36 for one in ids) or text != text.lower():
+        raise ValueError("not all of the ids are UUIDs")
+    letters = np.frombuffer(text, "S1").reshape(len(ids), 36)
+    if not (letters[:, [8, 13, 18, 23]] == b"-").all():
+        raise ValueError("not all of the ids are UUIDs")
+    digits = bytes.fromhex(text.decode().replace("-", ""))
+    if len(digits) != 16 * len(ids):
+        raise ValueError("not all of the ids are UUIDs")
+    return np.frombuffer(digits, ">u8").astype(np.uint64).reshape(len(ids), 2)
+
+
+def unpacked(ids: Packed) -> list[MemoryId]:
+    """Return what `packed` was given."""
+    digits = np.ascontiguousarray(ids).astype(">u8").tobytes().hex()
+    texts = (digits[at : at + 32] for at in range(0, len(digits), 32))
+    return [MemoryId(f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}") for t in texts]
+
+
+def canonical(ids: Collection[MemoryId]) -> list[MemoryId]:
+    """Return the ids that `packed` takes."""
+    return [one for one in ids if _CANONICAL.fullmatch(one)]
+
+
+def log_removal(edition: Edition, ids: Collection[MemoryId]) -> None:
+    """Note in the edition that these ids are gone from the rows of now. Raises OSError, ValueError."""
+    noted = np.zeros(len(ids), GONE)
+    noted["id"], noted["rows"] = packed(list(ids)), edition.manifest.rows
+    descriptor = os.open(edition.gone, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)  # does not make it
+    try:
+        os.write(descriptor, noted.tobytes())
+    finally:
+        os.close(descriptor)
+
+
+def _keys(ids: Packed) -> npt.NDArray[np.uint64]:
+    """Return one number an id to sort by. Two ids of a million have the same one once in 30 million; the earlier then
+    counts as replaced, and is found by words only."""
+    mixed: npt.NDArray[np.uint64] = ids[:, 1] ^ (ids[:, 0] * np.uint64(0x9E3779B97F4A7C15))
+    return mixed
+
+
+def _mapped(edition: Edition, size: int) -> mmap.mmap | bytes:
+    if not size:
+        return b""
+    with edition.vectors.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < size:
+            raise Torn("vectors is too short")
+        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    mapped.madvise(mmap.MADV_RANDOM)
+    return mapped
+
+
+def _viewed(edition: Edition) -> Any:
+    graph = new_graph(edition.manifest.dimension)
+    try:
+        graph.view(edition.graph)
+    except RuntimeError as exc:
+        raise Torn(f"{edition.graph.name}: {exc}") from exc
+    graph.expansion_search = 1
+    return graph
