@@ -69,10 +69,11 @@ class LocalVectors:
         self._owners = OwnerCache(
             documents,
             OwnerVectors,
-            restore=None if folder is None else self._restored,
             max_bytes=max_bytes,
             staleness_s=staleness_s,
         )
+        if folder is not None:
+            self._owners.restore = self._restored
         self._working: dict[Scope, _Work] = {}
         self._not_before: dict[Scope, float] = {}
 

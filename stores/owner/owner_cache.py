@@ -42,7 +42,6 @@ class OwnerCache(Generic[I]):
 
     A change made through this process is seen by the next read (`apply`). One made by another process is seen after at
     most `staleness_s`: then the documents changed since are read, one round trip. Concurrent first uses load once.
-    restore: returns an index that knows the owner as of its `changed_ms`, or None; then only what changed is read.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class OwnerCache(Generic[I]):
         max_bytes: int,
         staleness_s: float = 1.0,
         vectors: bool = True,
-        restore: Callable[[Scope], Awaitable[I | None]] | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
@@ -61,7 +59,8 @@ class OwnerCache(Generic[I]):
         self._max_bytes = max_bytes
         self._staleness_s = staleness_s
         self._vectors = vectors
-        self._restore = restore
+        self.restore: Callable[[Scope], Awaitable[I | None]] | None = None
+        """Returns an index that knows the owner as of its `changed_ms`, so that only later changes are read, or None."""
         self._timer = timer
         self._held: OrderedDict[Scope, I] = OrderedDict()
         self._read_at: dict[Scope, float] = {}
@@ -203,7 +202,7 @@ class OwnerCache(Generic[I]):
             del self._loading[scope]
 
     async def _load(self, scope: Scope) -> I:
-        index = None if self._restore is None else await self._restore(scope)
+        index = None if self.restore is None else await self.restore(scope)
         since = None
         if index is None:
             index = self._new_index()
