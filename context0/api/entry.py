@@ -97,11 +97,11 @@ class Entry:
 
     async def _routed(self, scope: Scope, receive: Receive, envelope: Envelope) -> None:
         route = self._routes.find(scope)
+        if route is None and (methods := self._routes.methods_of(scope["path"])):
+            raise HTTPException(405, headers={"allow": ", ".join(sorted(methods))})
         takes_lines = route is not None and route.takes_lines
         body = None if takes_lines else await self._checks.bodies.read(scope, receive)
         if route is None:
-            if methods := self._routes.methods_of(scope["path"]):
-                raise HTTPException(405, headers={"allow": ", ".join(sorted(methods))})
             await self._fallback(scope, receive if body is None else _replayed(body, receive), envelope.send)
             return
         if route.reads and "caller" in scope["state"]:

@@ -37,9 +37,10 @@ class Routes:
         return route
 
     def methods_of(self, path: str) -> set[str]:
-        """Return the methods that the path takes; none where there is no such path."""
-        found = {method for method, fixed in self._fixed if fixed == path}
-        return found | {
+        """Return the methods that the path is described with; none where there is no such path."""
+        if found := {method for method, fixed in self._fixed if fixed == path}:
+            return found
+        return {
             method
             for method, patterns in self._patterns.items()
             if any(pattern.match(path) is not None for pattern, _ in patterns)

@@ -18,6 +18,8 @@ SMALL: Final[Mapping[str, int]] = {
     "S1-sqlite": isolation.WHOLE,
     "S1-mongodb": 60,
     "S3": 2_000,
+    "S4-sqlite": 40,
+    "S4-mongodb": 20,
     "S8": 5_000,
     "S11": 20_000,
     "S13": 5_000,

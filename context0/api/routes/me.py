@@ -68,7 +68,7 @@ async def export_me(call: Call) -> Response:
     "/v1/me/import",
     response_model=None,
     responses=told(ImportRecord),
-    openapi_extra={"requestBody": {"required": True, "content": {LINES: {"schema": {"type": "string"}}}}},
+    openapi_extra={"requestBody": {"required": False, "content": {LINES: {"schema": {"type": "string"}}}}},
 )
 async def import_me(call: Call) -> Response:
     """Take in what an export handed out, or lines such as {"content": "…"}, as they arrive: memories only.

@@ -51,6 +51,14 @@ ROWS: Final[Mapping[str, Row]] = {
         full=1_000_000,
         title="cache keys, planted values: collisions 0, hits 0",
     ),
+    "S4-sqlite": Row(
+        target="tests.security.injections:on_sqlite", full=800, title="payloads in every field, SQLite: bypasses 0"
+    ),
+    "S4-mongodb": Row(
+        target="tests.security.injections:on_mongodb",
+        full=800,
+        title="payloads in every field, MongoDB path: bypasses 0",
+    ),
     "S8": Row(target="tests.security.forging:cursors", full=100_000, title="changed and stolen cursors: accepted 0"),
     "S13": Row(
         target="tests.security.forging:credentials", full=100_000, title="changed keys, forged tokens: accepted 0"
