@@ -49,3 +49,6 @@ class KeyStore(Protocol):
 
     async def revoke(self, ids: Collection[str], *, now: datetime) -> int:
         """Revoke the keys among `ids` that are not revoked yet, for good; return how many these were. One write."""
+
+    async def erase(self, owner: str) -> int:
+        """Remove all keys of the owner, so that they open nothing; return how many there were. One write."""

@@ -62,6 +62,12 @@ class OwnerTokens:
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell(), name="context0-owner-tokens")
 
+    async def replaced(self, owner: str) -> bool:
+        """Replace the owner's word at once, and say whether that could be done. One round trip."""
+        self.moved(owner)
+        token = self._untold[owner]
+        return await self._shared.put_many([(_name(owner), token)], ttl_s=_TTL_S)
+
     async def told(self) -> None:
         """Return when others can know of every change, or `aclose` was called. Waits while the store is down."""
         if self._telling is not None:

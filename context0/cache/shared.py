@@ -37,6 +37,7 @@ class SharedStatistics:
 class SharedCache:
     """Reads and writes sealed values in a cache store. A store that is down, late or emptied means misses, no errors.
 
+    Names are digests of all that a value depends on, see `context0.cache.sealing`.
     After three failures among six calls it is left alone for a second, then tried by one call: what hangs costs three
     deadlines of the store, and one a second. Before `arm`, nothing is asked for.
     """
@@ -60,7 +61,7 @@ class SharedCache:
         """Return the values by their names (digests), None where there is none that can be used. One round trip."""
         seal, found = self._seal, None
         if seal is not None and names:
-            found = await self._asked(lambda: self._store.get_many([name.hex() for name in names]))
+            found = await self._asked(lambda: self._store.get_many([seal.place(name) for name in names]))
         if seal is None or found is None:
             self._misses += len(names)
             return [None] * len(names)
@@ -75,7 +76,7 @@ class SharedCache:
         if seal is None:
             return None
         envelope = seal.close(name, value)
-        stored = await self._asked(lambda: self._store.put_missing(name.hex(), envelope, ttl_s=ttl_s))
+        stored = await self._asked(lambda: self._store.put_missing(seal.place(name), envelope, ttl_s=ttl_s))
         if stored is None:
             return None
         opened = seal.open(name, stored)
@@ -89,8 +90,12 @@ class SharedCache:
         seal = self._seal
         if seal is None or not values:
             return False
-        entries = [(name.hex(), seal.close(name, value)) for name, value in values]
+        entries = [(seal.place(name), seal.close(name, value)) for name, value in values]
         return await self._asked(lambda: self._kept(entries, ttl_s)) is not None
+
+    @property
+    def name(self) -> str:
+        return self._store.name
 
     def statistics(self) -> SharedStatistics:
         return SharedStatistics(

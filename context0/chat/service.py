@@ -113,7 +113,7 @@ class ChatService(Conversations):
         self._closed = False
         self._closing_s = _CLOSING_S
         self._erasing: Counter[Scope] = Counter()
-        engine.attach(self.aclose, self._changed, self._quiet)
+        engine.attach(self.aclose, self._changed, self._quiet, self._owners_at_hand)
 
     async def __aenter__(self) -> Self:
         """Open the stores, and load what the first turn would wait for."""
@@ -321,6 +321,9 @@ class ChatService(Conversations):
             case OwnerErased() | ChangedElsewhere():
                 self._contexts.drop(scope)
                 self._forget_modes(scope)
+
+    def _owners_at_hand(self) -> set[Scope]:
+        return self._contexts.owners() | {scope for scope, _ in self._modes}
 
     @contextlib.asynccontextmanager
     async def _quiet(self, scope: Scope) -> AsyncIterator[None]:

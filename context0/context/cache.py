@@ -128,6 +128,10 @@ class ContextCache:
             if key.scope == scope:
                 self._late.setdefault(key, []).append(delta)
 
+    def owners(self) -> set[Scope]:
+        """Return of whom something is held, or being read."""
+        return {*self._of_owner, *(key.scope for key in self._loading)}
+
     def drop(self, scope: Scope) -> None:
         """Forget all of the owner; what is being read for it is read again."""
         for key in self._of_owner.pop(scope, ()):

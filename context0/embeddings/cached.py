@@ -114,6 +114,12 @@ class Cached(Wrapper):
             bytes=int(self._rows.currsize),
         )
 
+    def forget(self) -> int:
+        """Forget all vectors, whoever's texts they are of: they are kept by digests, so nobody's can be told apart."""
+        held = len(self._rows)
+        self._rows.clear()
+        return held + super().forget()
+
     async def aclose(self) -> None:
         self._closed = True
         tasks = {flight.task for flight in self._flights.values()}

@@ -26,5 +26,9 @@ class Wrapper:
     def local(self) -> bool:
         return self._embedder.local
 
+    def forget(self) -> int:
+        """Forget the vectors that are held in memory, and return how many there were."""
+        return self._embedder.forget() if isinstance(self._embedder, Wrapper) else 0
+
     async def aclose(self) -> None:
         await self._embedder.aclose()

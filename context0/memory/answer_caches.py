@@ -22,10 +22,11 @@ IndexOf = Callable[[Scope], Awaitable[OwnerIndex | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerCaches:
-    """searches, lists: one whose size is 0 is off."""
+    """searches, lists: one whose size is 0 is off. tokens: the owners' words, where answers are shared."""
 
     searches: ResultCache[Answer]
     lists: ResultCache[Page[Memory]]
+    tokens: OwnerTokens | None
 
     def moved(self, scope: Scope) -> None:
         """Take note of a change of the owner's memories."""
@@ -59,7 +60,7 @@ def build_answer_caches(parts: EngineParts, indexes: OwnerCache[OwnerIndex], loa
     def is_held(scope: Scope) -> bool:
         return indexes.held(scope) is not None
 
-    limits = parts.limits
+    limits, shared = parts.limits, _shared_answers(parts)
     searches = ResultCache(
         Indexes(fresh=indexes.fresh, load=load, is_held=is_held),
         parts.documents,
@@ -71,7 +72,7 @@ def build_answer_caches(parts: EngineParts, indexes: OwnerCache[OwnerIndex], loa
             settling_s=0.0 if parts.vectors.derived else _SETTLING_S,
         ),
         clock=parts.clock,
-        shared=_shared_answers(parts),
+        shared=shared,
     )
     lists = ResultCache(
         Indexes(fresh=indexes.fresh, load=fresh, is_held=is_held),
@@ -86,7 +87,7 @@ def build_answer_caches(parts: EngineParts, indexes: OwnerCache[OwnerIndex], loa
     )
     parts.recorder.watch_cache("searches", lambda: searches.cache.statistics().reading())
     parts.recorder.watch_cache("lists", lambda: lists.cache.statistics().reading())
-    return AnswerCaches(searches=searches, lists=lists)
+    return AnswerCaches(searches=searches, lists=lists, tokens=None if shared is None else shared.tokens)
 
 
 def _shared_answers(parts: EngineParts) -> SharedAnswers | None:

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -32,6 +32,7 @@ from context0.memory.inputs import check_ids, check_scope
 from context0.memory.learning import Learner
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
+from context0.memory.receipts import Signer
 from context0.memory.search import Searcher
 from context0.memory.signals import SIGNALS
 from context0.memory.strategies.protocol import SearchStores
@@ -75,6 +76,7 @@ class EngineCore:
         self._chats_opening = Opening(parts.chats.open)
         self._closed = False
         self._cursors = CursorCodec(bytes(32))
+        self._signer = Signer(bytes(32))
         self._guard = ModelGuard(parts.documents, parts.embedder)
         limits = parts.limits
         self._indexes: OwnerCache[OwnerIndex] = OwnerCache(
@@ -106,6 +108,7 @@ class EngineCore:
         self._watchers: list[Watcher] = []
         self._quiet: list[Quiet] = []
         self._attached: list[Callable[[], Awaitable[None]]] = []
+        self._held_elsewhere: list[Callable[[], Iterable[Scope]]] = []
 
     @property
     def clock(self) -> Clock:
@@ -158,17 +161,24 @@ class EngineCore:
         return self._parts.chats
 
     def attach(
-        self, aclose: Callable[[], Awaitable[None]], watcher: Watcher | None = None, quiet: Quiet | None = None
+        self,
+        aclose: Callable[[], Awaitable[None]],
+        watcher: Watcher | None = None,
+        quiet: Quiet | None = None,
+        owners: Callable[[], Iterable[Scope]] | None = None,
     ) -> None:
         """Let something that works with this engine be closed before it, and be told of every change of memories.
 
         quiet: entered before an owner is erased, and left when that is done: writes nothing for the owner meanwhile.
+        owners: of whom it holds something in memory, who may be erased by another process.
         """
         self._attached.append(aclose)
         if quiet is not None:
             self._quiet.append(quiet)
         if watcher is not None:
             self._watchers.append(watcher)
+        if owners is not None:
+            self._held_elsewhere.append(owners)
 
     async def flush(self) -> int:
         """Do the background work that is due now, and return how many memories it took up."""
@@ -225,10 +235,11 @@ class EngineCore:
         key = await parts.documents.put_meta(_CURSOR_KEY, secrets.token_bytes(32))
         self._cursors = CursorCodec(key)
         self._consistency.arm(key)
+        self._signer = Signer(key)
         if parts.shared is not None:
             parts.shared.arm(key)
         await warm_up(parts.embedder)  # now, not in a search: beside the reading of an index it would slow both
-        work = self._indexer.run(parts.limits.index_interval_s)
+        work = self._indexer.run(parts.limits.index_interval_s, self._look_after)
         self._background = asyncio.create_task(work, name="context0-indexer")
 
     async def _documents_of(self, drafts: Sequence[Draft]) -> Sequence[Document]:
@@ -251,6 +262,13 @@ class EngineCore:
             ]
 
         return await off_the_loop(make, len(drafts))
+
+    async def _look_after(self) -> None:
+        """What is to be done now and then beside the index work. Raises StoreError."""
+
+    def _owners_at_hand(self) -> set[Scope]:
+        """Return of whom this process holds something in memory."""
+        return {scope for owners in (self._indexes.owners, *self._held_elsewhere) for scope in owners()}
 
     def _tell(self, scope: Scope, change: Change) -> None:
         since = self._parts.clock.now() - _LATEST_WRITE

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Collection, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,10 +11,8 @@ from typing import Final, TypeVar, Unpack
 from context0.clock import to_ms
 from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
 from context0.memory.answers import Answer, list_fields, search_fields
-from context0.memory.bulk import BulkEngine
-from context0.memory.changes import OwnerErased
 from context0.memory.core import off_the_loop
-from context0.memory.erasing import erase_owner
+from context0.memory.forgetting import ForgettingEngine
 from context0.memory.inputs import (
     LIST_NAMES,
     MAX_BATCH,
@@ -37,7 +34,7 @@ from context0.memory.measuring import measured, record_search
 from context0.memory.progress import Progress
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint, narrowed, to_search_request
-from context0.memory.results import ErasureReceipt, SearchResult, StatedFact, Superseded
+from context0.memory.results import SearchResult, StatedFact, Superseded
 from context0.memory.rules.facts import SELF
 from context0.memory.rules.names import entity_key
 from context0.memory.signals import profile_of, vector_of
@@ -61,7 +58,7 @@ _INLINE_ITEMS: Final = 16
 T = TypeVar("T")
 
 
-class MemoryEngine(BulkEngine):
+class MemoryEngine(ForgettingEngine):
     """A memory for many users: each call names its user, and sees that user's memories only.
 
     Nothing is opened before the first call; concurrent first calls open once, and a failed start is tried again by the
@@ -261,24 +258,6 @@ class MemoryEngine(BulkEngine):
         await self._ready()
         if not await self._removed(scope, wanted):
             raise NotFound(str(memory_id)[:80])
-
-    @measured
-    async def delete_all(self, *, user_id: str) -> ErasureReceipt:
-        """Erase everything of the user in every store, and return the receipt. Safe to repeat.
-
-        A receipt that is not `ok` names the store that failed: call again. Raises StoreError when the documents
-        themselves could not be erased.
-        """
-        scope = check_scope(user_id)
-        await self._ready()
-        self._tell(scope, OwnerErased())
-        async with AsyncExitStack() as stack:
-            for quiet in self._quiet:  # who is at work for the owner must not write any more
-                await stack.enter_async_context(quiet(scope))
-            await stack.enter_async_context(self._indexer.writing)
-            receipt = await erase_owner(scope, self._parts, self._indexes, self._learner, self.chats)
-        self._tell(scope, OwnerErased())
-        return receipt
 
     @measured
     async def history(self, memory_id: str, *, user_id: str) -> Sequence[HistoryEntry]:

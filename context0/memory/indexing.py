@@ -6,8 +6,9 @@ it twice does no harm: outcomes count only for the generation that they were mad
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -91,14 +92,18 @@ class Indexer:
         """Let the indexes in memory take over what other processes have written, with all that was changed `since`."""
         await self._writer.catch_up(scope, since)
 
-    async def run(self, interval_s: float) -> None:
-        """Work until cancelled. A failure is logged, and the work stays due."""
+    async def run(self, interval_s: float, also: Callable[[], Awaitable[None]]) -> None:
+        """Work until cancelled. A failure is logged, and the work stays due. also: done every `interval_s` besides."""
+        looked_s = time.monotonic()
         while True:
             self._woken.clear()  # before the work: who wakes us during it may have come too late for it
             try:
                 await self._look_around()
                 if self._is_alone:
                     await self.work_off()
+                if time.monotonic() - looked_s >= interval_s:
+                    looked_s = time.monotonic()
+                    await also()
             except (StoreError, TimeoutError) as exc:
                 log.warning("index.unavailable", extra={"error": type(exc).__name__})
             except Exception:  # the edge of the task: without it nothing would be indexed any more

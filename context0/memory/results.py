@@ -103,11 +103,20 @@ class StoreReceipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErasureReceipt:
-    """The proof of an erasure, store by store; not `ok` means: call `delete_all` again."""
+    """The proof of an erasure, store by store; not `ok` means: call `delete_all` again.
+
+    recheck_after: when everything is counted once more, by the engine if it still runs, or by `recheck`. checked_at:
+    of such a count; `stores` are what it found of before the erasure. signature: made with the store's key over all
+    the rest, see `verify_receipt`.
+    """
 
     user_id: str
     erased_at: datetime
     stores: tuple[StoreReceipt, ...]
+    id: str = ""
+    recheck_after: datetime | None = None
+    checked_at: datetime | None = None
+    signature: str = ""
 
     @property
     def ok(self) -> bool:

@@ -170,9 +170,17 @@ class StoreReceiptRecord(Record):
 
 
 class ReceiptRecord(Record):
-    """The proof of an erasure; ok=False means: call again."""
+    """The proof of an erasure; ok=False means: call again.
+
+    recheck_after: when everything is counted once more. checked_at: of such a count. signature: over all the rest, made
+    with the store's key: `context0 receipts verify`.
+    """
 
     ok: bool
     user_id: str
     erased_at: Time
     stores: tuple[StoreReceiptRecord, ...]
+    id: str = ""
+    recheck_after: Time | None = None
+    checked_at: Time | None = None
+    signature: str = ""

@@ -58,6 +58,10 @@ class MongoKeys:
             changed = await self._database.collection("api_keys").update_many(live, {"$set": {"revoked_at": now}})
         return changed.modified_count
 
+    async def erase(self, owner: str) -> int:
+        with self._database.calls():
+            return (await self._database.collection("api_keys").delete_many({"source_user_id": owner})).deleted_count
+
 
 def _encode(key: ApiKey) -> Row:
     revoked: Row = {} if key.revoked_at is None else {"revoked_at": key.revoked_at}

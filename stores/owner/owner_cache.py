@@ -123,6 +123,10 @@ class OwnerCache(Generic[I]):
         """Return the owner's index if it is loaded, as fresh as it is."""
         return self._held.get(scope)
 
+    def owners(self) -> list[Scope]:
+        """Return whose index is loaded, or being loaded."""
+        return [*self._held, *self._loading]
+
     def follows(self, scope: Scope) -> bool:
         """Say whether the owner is loaded or being loaded, so that changes have to be handed in."""
         return scope in self._held or scope in self._loading

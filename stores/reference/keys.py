@@ -37,3 +37,8 @@ class ReferenceKeys:
         live = [key for key_id in set(ids) if (key := self._keys.get(key_id)) and key.revoked_at is None]
         self._keys.update({key.id: replace(key, revoked_at=now) for key in live})
         return len(live)
+
+    async def erase(self, owner: str) -> int:
+        left = {key_id: key for key_id, key in self._keys.items() if key.owner != owner}
+        removed, self._keys = len(self._keys) - len(left), left
+        return removed

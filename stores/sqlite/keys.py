@@ -45,6 +45,11 @@ class SqliteKeys:
     async def revoke(self, ids: Collection[str], *, now: datetime) -> int:
         return await self._database.write(partial(_revoke, as_json(ids), to_ms(now)))
 
+    async def erase(self, owner: str) -> int:
+        removed = await self._database.write(partial(_erase, owner))
+        await self._database.forget_old_pages()
+        return removed
+
 
 def _rows(sql: str, values: tuple[Any, ...], connection: apsw.Connection) -> list[Any]:
     return query(connection, sql, values)
@@ -61,6 +66,11 @@ def _put(key: ApiKey, connection: apsw.Connection) -> None:
 def _revoke(ids: str, now_ms: int, connection: apsw.Connection) -> int:
     sql = "UPDATE api_keys SET revoked_ms = ? WHERE revoked_ms IS NULL AND id IN (SELECT value FROM json_each(?))"
     connection.execute(sql, (now_ms, ids))
+    return connection.changes()
+
+
+def _erase(owner: str, connection: apsw.Connection) -> int:
+    connection.execute("DELETE FROM api_keys WHERE owner = ?", (owner,))
     return connection.changes()
 
 

@@ -49,3 +49,11 @@ async def test_a_key_is_revoked_once_and_for_good(keys: KeyStore) -> None:
     assert [key.revoked_at for key in await keys.list_page(owner="anna", limit=10)] == [NOW, PAST]
     assert await keys.revoke([], now=NOW) == 0
     assert (await keys.find("abc")) == BENS
+
+
+async def test_the_keys_of_one_who_is_erased_are_gone_and_open_nothing(keys: KeyStore) -> None:
+    """S17"""
+    await keys.revoke(["aaa"], now=NOW)
+    assert await keys.erase("anna") == 2
+    assert [await keys.find(key.id) for key in (FIRST, SECOND, BENS)] == [None, None, BENS]
+    assert await keys.erase("anna") == 0

@@ -47,6 +47,18 @@ async def test_what_one_process_puts_another_gets() -> None:
     assert await armed(store).get_many([OTHER, NAME]) == [None, b"value"]
 
 
+async def test_what_lies_there_cannot_be_found_or_read_without_the_name() -> None:
+    """S17: names are made of texts and owners' words; when these are gone, so is what was kept under them."""
+    store = ReferenceCache()
+    await armed(store).put_many([(NAME, b"a value that nobody should read")], ttl_s=60)
+    (place,) = store._entries
+    (envelope,) = await store.get_many([place])
+    assert envelope is not None
+    assert (NAME.hex() in place, b"nobody" in envelope) == (False, False)
+    assert Seal(KEY).open(OTHER, envelope) is None
+    assert Seal(KEY).place(NAME) != Seal(bytes(32)).place(NAME)
+
+
 async def test_before_there_is_a_key_nobody_is_asked() -> None:
     store = Faulty(ReferenceCache())
     shared = SharedCache(store)
@@ -60,14 +72,14 @@ async def test_before_there_is_a_key_nobody_is_asked() -> None:
     [
         b"",
         b"value",
-        b"c0\x01" + bytes(16) + b"value",
+        b"c0\x02" + bytes(16) + b"value",
         Seal(bytes(32)).close(NAME, b"value"),
         Seal(KEY).close(OTHER, b"v"),
     ],
 )
 async def test_what_was_planted_is_a_miss(planted: bytes) -> None:
     store = ReferenceCache()
-    await store.put_many([(NAME.hex(), planted)], ttl_s=60)
+    await store.put_many([(Seal(KEY).place(NAME), planted)], ttl_s=60)
     shared = armed(store)
     assert await shared.get_many([NAME]) == [None]
     assert (shared.statistics().invalid, shared.statistics().hits) == (1, 0)
