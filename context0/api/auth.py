@@ -11,6 +11,7 @@ from context0.api.caller import Caller
 from context0.api.errors import Refused
 from context0.api.keys import PREFIX, KeyRing
 from context0.api.tokens import Tokens
+from context0.memory.erasing import OwnerStore
 
 DEV_OWNER: Final = "dev"
 _IN_URL: Final = frozenset(
@@ -21,7 +22,13 @@ _CHALLENGE: Final = {"www-authenticate": "Bearer"}
 
 
 class Authenticator(Protocol):
-    """Says whose request it is by its headers. Raises Refused."""
+    """Says whose request it is by its headers. Raises Refused.
+
+    held: what it keeps of owners, which ends with them.
+    """
+
+    @property
+    def held(self) -> Sequence[OwnerStore]: ...
 
     async def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller: ...
 
@@ -34,6 +41,7 @@ class Credentials:
     def __init__(self, keys: KeyRing, tokens: Tokens | None = None) -> None:
         self._keys = keys
         self._tokens = tokens
+        self.held: Sequence[OwnerStore] = (keys,)
 
     async def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         credential = _credential(headers)
@@ -55,6 +63,8 @@ class LocalDeveloper:
 
     Pages of other sites that a browser here has open are kept out: they cannot name this host.
     """
+
+    held: Sequence[OwnerStore] = ()
 
     async def caller_of(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         told = dict(headers)

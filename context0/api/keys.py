@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from context0.api.caller import Caller
 from context0.errors import InvalidInput
 from context0.memory.inputs import check_name, check_scope
 from stores.key_protocol import ApiKey, KeyStore
+from stores.records import Scope
 
 PREFIX: Final = "c0_"
 _ID_BYTES: Final = 6
@@ -20,6 +21,7 @@ _PARTS: Final = 3
 _MAX_NAME: Final = 100
 _MAX_KEY: Final = 200
 _KNOWN_KEYS: Final = 10_000
+_PAGE: Final = 1_000
 _NO_DIGEST: Final = bytes(32)
 
 
@@ -38,7 +40,10 @@ def digest(key: str) -> bytes:
 
 
 class KeyRing:
-    """Checks keys against the store. A revoked one opens nothing after `cache_s` at the latest."""
+    """Checks keys against the store. A revoked one opens nothing after `cache_s` at the latest.
+
+    It is an `OwnerStore` of `context0.memory.erasing`: whoever is erased may lose the keys too.
+    """
 
     def __init__(self, store: KeyStore, *, cache_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -73,3 +78,22 @@ class KeyRing:
         caller = Caller(owner=held.owner, operator=held.operator)
         self._known[told] = (caller, self._clock() + self._cache_s)
         return caller
+
+    @property
+    def name(self) -> str:
+        return self._store.name
+
+    async def erase(self, scope: Scope) -> Mapping[str, int]:
+        """Remove the owner's keys; other processes take them for `cache_s` at the longest. Raises StoreError."""
+        removed = await self._store.erase(scope.owner)
+        for told in [told for told, (caller, _) in self._known.items() if caller.owner == scope.owner]:
+            del self._known[told]
+        return {"keys": removed}
+
+    async def count(self, scope: Scope, *, before: datetime | None = None) -> int:
+        """Return how many keys the owner has, or had before a moment already. Raises StoreError."""
+        after, found = "", 0
+        while page := await self._store.list_page(owner=scope.owner, limit=_PAGE, after=after):
+            found += sum(before is None or key.created_at < before for key in page)
+            after = page[-1].id
+        return found

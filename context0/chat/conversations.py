@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, get_args
 from weakref import WeakValueDictionary
 
@@ -22,7 +22,18 @@ from context0.wire import ChatDecision, Ruling
 from stores.chat_protocol import ChatStore
 from stores.cursors import CursorContext
 from stores.errors import NotFound
-from stores.records import Decision, DecisionId, DecisionState, Keyset, Message, Page, Scope, Session, SessionId
+from stores.records import (
+    Decision,
+    DecisionId,
+    DecisionState,
+    Keyset,
+    MemoryId,
+    Message,
+    Page,
+    Scope,
+    Session,
+    SessionId,
+)
 
 _KNOWN_MODES: Final = 10_000
 _MODES_S: Final = 60.0
@@ -98,6 +109,25 @@ class Conversations:
         self._engine.touched(user_id=user_id)
         if not found:
             raise NotFound(wanted[:80])
+
+    @contextlib.asynccontextmanager
+    async def _deleting(self, scope: Scope, memory_id: MemoryId) -> AsyncIterator[None]:
+        """Drop the summary of the session from which a memory came that is deleted inside: it may hold the same words.
+
+        What was summed up stays so: the summary goes on with the messages that follow. Two reads more, and a write
+        where there is a summary.
+        """
+        found = await self._engine.get_many([memory_id], user_id=scope.owner)
+        yield
+        told = found[0].provenance.session_id if found else None
+        if told is None:
+            return
+        session_id, chats = SessionId(told), await self._engine.chats()
+        with contextlib.suppress(NotFound):
+            session = await chats.get_session(session_id, scope=scope)
+            if session.summary:
+                await chats.update_session(session_id, scope=scope, summary=("", session.summary_seq))
+        self._contexts.drop_session(scope, session_id)
 
     async def set_mode(self, mode: str | None, *, user_id: str, session_id: str | None = None) -> None:
         """Set the privacy mode of a session, or of all that the user says; None takes it back. Raises NotFound."""

@@ -113,7 +113,7 @@ class ChatService(Conversations):
         self._closed = False
         self._closing_s = _CLOSING_S
         self._erasing: Counter[Scope] = Counter()
-        engine.attach(self.aclose, self._changed, self._quiet, self._owners_at_hand)
+        engine.attach(self.aclose, self._changed, self._quiet, self._owners_at_hand, self._deleting)
 
     async def __aenter__(self) -> Self:
         """Open the stores, and load what the first turn would wait for."""

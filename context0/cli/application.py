@@ -20,6 +20,7 @@ from context0.cli import (
     memories,
     models,
     quarantining,
+    receipts,
     reindexing,
     serving,
     tasks,
@@ -39,7 +40,7 @@ INTERRUPTED: Final = 130
 app: Final = typer.Typer(add_completion=False, invoke_without_command=True)
 for part in (
     *(touring, memories, chatting, serving, keys, doctoring, reindexing, evaluating, models),
-    *(transferring, working, tasks, quarantining),
+    *(transferring, working, tasks, quarantining, receipts),
 ):
     app.add_typer(part.commands)
 

@@ -54,6 +54,7 @@ _LATEST_WRITE: Final = timedelta(seconds=5)
 
 T = TypeVar("T")
 Quiet = Callable[[Scope], AbstractAsyncContextManager[None]]
+Deleting = Callable[[Scope, MemoryId], AbstractAsyncContextManager[None]]
 
 
 class EngineCore:
@@ -109,6 +110,7 @@ class EngineCore:
         self._quiet: list[Quiet] = []
         self._attached: list[Callable[[], Awaitable[None]]] = []
         self._held_elsewhere: list[Callable[[], Iterable[Scope]]] = []
+        self._deleting: list[Deleting] = []
 
     @property
     def clock(self) -> Clock:
@@ -166,11 +168,13 @@ class EngineCore:
         watcher: Watcher | None = None,
         quiet: Quiet | None = None,
         owners: Callable[[], Iterable[Scope]] | None = None,
+        deleting: Deleting | None = None,
     ) -> None:
         """Let something that works with this engine be closed before it, and be told of every change of memories.
 
         quiet: entered before an owner is erased, and left when that is done: writes nothing for the owner meanwhile.
-        owners: of whom it holds something in memory, who may be erased by another process.
+        owners: of whom it holds something in memory, who may be erased by another process. deleting: entered before a
+        memory is deleted, and left when that is done or has failed: removes what was made of the memory.
         """
         self._attached.append(aclose)
         if quiet is not None:
@@ -179,6 +183,8 @@ class EngineCore:
             self._watchers.append(watcher)
         if owners is not None:
             self._held_elsewhere.append(owners)
+        if deleting is not None:
+            self._deleting.append(deleting)
 
     async def flush(self) -> int:
         """Do the background work that is due now, and return how many memories it took up."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -252,7 +253,11 @@ class MemoryEngine(ForgettingEngine):
 
     @measured
     async def delete(self, memory_id: str, *, user_id: str) -> None:
-        """Forget one memory with its history: no store returns it from now on. Raises NotFound."""
+        """Forget one memory with its history: no store returns it from now on, and no file holds a byte of it.
+
+        The summary of the conversation that it came from is dropped too. The message itself is the conversation's, and
+        goes with that (`ChatService.delete_session`). Raises NotFound.
+        """
         scope = check_scope(user_id)
         (wanted,) = check_ids([memory_id]) or (MemoryId(""),)
         await self._ready()

@@ -20,6 +20,7 @@ from stores.records import Keyset, Scope
 log = logging.getLogger(__name__)
 
 _PAGE: Final = 1_000
+_LATER: Final = "left as it is until everything else is erased; call again"
 _UNTOLD: Final = (
     "it could not be reached: what lies there cannot be read any more once the texts are gone, and ends by itself"
     " within its time to live; call again"
@@ -71,15 +72,15 @@ async def erase_owner(scope: Scope, holders: Holders) -> tuple[StoreReceipt, ...
         told = await holders.tokens.replaced(scope.owner)
         error = None if told else _UNTOLD
         receipts.append(StoreReceipt(store=parts.shared.name, removed={"words": int(told)}, remaining=0, error=error))
-    receipts += [
-        await _receipt(store.name, partial(store.erase, scope), partial(store.count, scope)) for store in holders.beside
-    ]
     receipts.append(
         await _receipt(parts.chats.name, partial(_erase_chats, holders, scope), partial(_count_chats, holders, scope))
     )
     left = await parts.documents.count(scope)
     documents = StoreReceipt(store=parts.documents.name, removed={**removed, **learned}, remaining=sum(left.values()))
-    return (documents, *receipts)
+    receipts.insert(0, documents)
+    is_whole = all(receipt.ok for receipt in receipts)
+    beside = [await _beside(store, scope, is_whole=is_whole) for store in holders.beside]
+    return (*receipts, *beside)
 
 
 async def count_left(scope: Scope, erased_at: datetime, holders: Holders) -> tuple[StoreReceipt, ...]:
@@ -110,6 +111,13 @@ async def _receipt(
     except StoreError as exc:
         log.warning("erase.failed", extra={"store": store, "error": exc.code})
         return StoreReceipt(store=store, removed={}, remaining=0, error=str(exc))
+
+
+async def _beside(store: OwnerStore, scope: Scope, *, is_whole: bool) -> StoreReceipt:
+    """Erase what is beside the engine's stores, unless these have to be erased again: by the same key, for example."""
+    if not is_whole:
+        return StoreReceipt(store=store.name, removed={}, remaining=0, error=_LATER)
+    return await _receipt(store.name, partial(store.erase, scope), partial(store.count, scope))
 
 
 async def _nothing() -> Mapping[str, int]:

@@ -1,5 +1,7 @@
 """What is done with memories that are kept back, and with all that came from one source."""
 
+from contextlib import AsyncExitStack
+
 from context0.clock import to_ms
 from context0.errors import InvalidInput
 from context0.memory.changes import MemoriesRemoved
@@ -102,10 +104,14 @@ class QuarantineEngine(EngineCore):
     async def _removed(self, scope: Scope, memory_id: MemoryId) -> bool:
         """Forget one memory with its history, and return whether it was there."""
         now = self._parts.clock.now()
-        async with self._facts.removing(scope, memory_id) as changed:
+        async with AsyncExitStack() as stack:
+            for deleting in self._deleting:
+                await stack.enter_async_context(deleting(scope, memory_id))
+            changed = await stack.enter_async_context(self._facts.removing(scope, memory_id))
             if not await self._parts.documents.delete(memory_id, scope=scope, now=now, settled=changed):
                 return False
         self._indexes.discard(scope, [memory_id])
+        self._answers.forget(scope)
         self._tell(scope, MemoriesRemoved(ids=[memory_id]))
         self._settled(scope, changed, now)
         if self._indexer.immediate:

@@ -114,7 +114,7 @@ class Mem0Verbs:
             )
         yield from self._owner.checked(meant.user_id, self._pace)
         if meant.where is None:
-            receipt = yield from carried_out(owner_calls.erase(), self._pace)
+            receipt = yield from carried_out(owner_calls.erase(keep_keys=True), self._pace)
             if not receipt.ok:
                 failed = ", ".join(one.store for one in receipt.stores if one.error or one.remaining)
                 raise ServerFailed(f"not everything could be erased ({failed}); call again", code="erasure_incomplete")

@@ -32,8 +32,11 @@ def owner() -> Call[OwnerRecord]:
     return Call(request=Request(method="GET", path=_ME), read=reading(OwnerRecord))
 
 
-def erase() -> Call[ReceiptRecord]:
-    return Call(request=Request(method="DELETE", path=_ME), read=reading(ReceiptRecord))
+def erase(*, keep_keys: bool = False) -> Call[ReceiptRecord]:
+    """Sent once where the key ends with it: a second time it would open nothing any more."""
+    query = {"keep_keys": "true"} if keep_keys else {}
+    request = Request(method="DELETE", path=_ME, query=query, repeat="always" if keep_keys else "unsent")
+    return Call(request=request, read=reading(ReceiptRecord))
 
 
 def export() -> Request:

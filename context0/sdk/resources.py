@@ -211,9 +211,12 @@ class Tasks(_Resource):
 class Me(_Resource):
     """Everything that is kept of the user whose key it is."""
 
-    def erase(self) -> ReceiptRecord:
-        """Erase everything in every store, and return the receipt; one that is not `ok` means: call again."""
-        return self._courier.call(owner_calls.erase())
+    def erase(self, *, keep_keys: bool = False) -> ReceiptRecord:
+        """Erase everything in every store, and return the signed receipt; one that is not `ok` means: call again.
+
+        The user's API keys end with it, unless `keep_keys`, or where something else could not be erased.
+        """
+        return self._courier.call(owner_calls.erase(keep_keys=keep_keys))
 
     def import_records(self, records: Importables) -> ImportRecord:
         """Take in the records of an export, or memories as fields, or lines of a file: by requests of a megabyte.

@@ -138,7 +138,7 @@ class SqliteChats:
 
     async def erase(self, scope: Scope) -> dict[str, int]:
         removed = await self._database.write(partial(_erase, scope.owner))
-        await self._database.forget_old_pages()
+        await self._database.forget_old_pages(surely=True)
         return removed
 
     async def count(self, scope: Scope) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from stores.monitoring import CommandObserver, observed
 from stores.sqlite.commands import command_of
 from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
+log: Final = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 Synchronous = Literal["FULL", "NORMAL"]
@@ -119,9 +121,19 @@ class SqliteDatabase:
             self._draining = asyncio.create_task(self._drain(), name="sqlite-writer")
         return await outcome
 
-    async def forget_old_pages(self) -> None:
-        """Move the log into the file and empty it, so that no deleted byte stays in it."""
-        await self._writer.async_run(_truncate_log, self._writer)
+    async def forget_old_pages(self, *, surely: bool = False) -> None:
+        """Move the log into the file and empty it, so that no deleted byte stays in it.
+
+        Waits for whoever reads older pages, for 5 s; then they stay until the next time. surely: raise Timeout then.
+        """
+        try:
+            is_busy = await self._writer.async_run(_truncate_log, self._writer)
+        except apsw.Error as exc:
+            raise translate(exc, self.path) from exc
+        if is_busy and surely:
+            raise Timeout(f"what was removed from {self.path} still stands in its log, as that is read; call again")
+        if is_busy:
+            log.warning("sqlite.old_pages_stay")
 
     async def _drain(self) -> None:
         try:
@@ -202,8 +214,10 @@ def _set_up_reader(connection: apsw.Connection) -> None:
     connection.pragma("cache_size", -32_000)
 
 
-def _truncate_log(connection: apsw.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def _truncate_log(connection: apsw.Connection) -> bool:
+    """Return whether a reader was in the way."""
+    is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+    return bool(is_busy)
 
 
 def _run_together(connection: apsw.Connection, works: Sequence[Work[Any]]) -> list[Any]:

@@ -120,7 +120,7 @@ class SqliteDocuments:
 
     async def erase(self, scope: Scope) -> dict[str, int]:
         removed = await self._database.write(partial(maintenance.erase, scope.owner))
-        await self._database.forget_old_pages()
+        await self._database.forget_old_pages(surely=True)
         return removed
 
     async def erasures(self, *, within_s: float) -> frozenset[tuple[str, int]]:

@@ -47,7 +47,7 @@ class SqliteKeys:
 
     async def erase(self, owner: str) -> int:
         removed = await self._database.write(partial(_erase, owner))
-        await self._database.forget_old_pages()
+        await self._database.forget_old_pages(surely=True)
         return removed
 
 

@@ -12,12 +12,14 @@ import pytest
 from context0.errors import ConfigurationError, EngineClosed
 from context0.memory.engine import MemoryEngine
 from context0.memory.lazy_vectors import LazyVectors
+from context0.memory.results import ErasureReceipt
 from stores.errors import StoreError, Timeout, Unavailable
 from stores.reference.vectors import ReferenceVectors
-from tests.contracts.builders import ANNA
+from tests.contracts.builders import ANNA, NOW
 from tests.engine_bench import EngineBench, Faulty, HashingEmbedder, contents, count_of, many, open_bench
 
 CALLERS: Final = 50
+RECEIPT: Final = ErasureReceipt(user_id="anna", erased_at=NOW, stores=())
 CALLS: Final[dict[str, Callable[[MemoryEngine], Any]]] = {
     "add": lambda engine: engine.add("note", user_id="anna"),
     "add_many": lambda engine: engine.add_many(many(2), user_id="anna"),
@@ -28,6 +30,9 @@ CALLS: Final[dict[str, Callable[[MemoryEngine], Any]]] = {
     "update": lambda engine: engine.update("x", user_id="anna", content="y"),
     "delete": lambda engine: engine.delete("x", user_id="anna"),
     "delete_all": lambda engine: engine.delete_all(user_id="anna"),
+    "recheck": lambda engine: engine.recheck(RECEIPT),
+    "verify_receipt": lambda engine: engine.verify_receipt(RECEIPT),
+    "erasure": lambda engine: engine.erasure("x"),
     "history": lambda engine: engine.history("x", user_id="anna"),
     "facts": lambda engine: engine.facts(user_id="anna"),
     "superseded": lambda engine: engine.superseded("x", user_id="anna"),

@@ -180,11 +180,13 @@ async def test_everything_can_be_taken_along_and_erased(anna: httpx.AsyncClient)
     counts = {kind: kinds.count(kind) for kind in ("memory", "session", "message", "decision")}
     assert exported[-1]["record"] == counts
     assert (counts["session"], counts["message"]) == (1, 2)
-    receipt = ReceiptRecord.model_validate_json((await anna.delete("/v1/me")).content)
+    kept = await anna.delete("/v1/me", params={"keep_keys": "true"})
+    receipt = ReceiptRecord.model_validate_json(kept.content)
     assert (receipt.ok, receipt.user_id) == (True, "anna")
     left = [orjson.loads(line)["kind"] for line in (await anna.get("/v1/me/export")).content.splitlines()]
     assert left == ["end"]
     assert (await anna.delete("/v1/me")).json()["ok"] is True
+    assert (await anna.get("/v1/me")).status_code == 401, "the keys end with their user"
 
 
 async def test_each_request_is_timed_once_under_its_route(service: ServiceBench, anna: httpx.AsyncClient) -> None:

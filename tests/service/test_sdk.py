@@ -145,9 +145,12 @@ def test_everything_is_exported_and_erased(client: Context0Client) -> None:
     kinds = [one.kind for one in client.me.export()]
     assert (kinds.count("memory"), kinds.count("session"), kinds.count("message")) == (30, 1, 2)
     assert len(list(client.memories.export())) == 30
-    receipt = client.me.erase()
-    assert receipt.ok
+    receipt = client.me.erase(keep_keys=True)
+    assert (receipt.ok, len(receipt.signature)) == (True, 64)
     assert list(client.me.export()) == []
+    assert client.me.erase().ok
+    with pytest.raises(Unauthorized):
+        client.me.erase()
 
 
 def test_a_program_that_used_mem0_goes_on(service: Served) -> None:

@@ -51,7 +51,7 @@ async def test_what_lies_there_cannot_be_found_or_read_without_the_name() -> Non
     """S17: names are made of texts and owners' words; when these are gone, so is what was kept under them."""
     store = ReferenceCache()
     await armed(store).put_many([(NAME, b"a value that nobody should read")], ttl_s=60)
-    (place,) = store._entries
+    (place,) = store._held
     (envelope,) = await store.get_many([place])
     assert envelope is not None
     assert (NAME.hex() in place, b"nobody" in envelope) == (False, False)

@@ -1,8 +1,9 @@
 """The routes about everything that is kept of a user: take it along, erase it."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
 from context0.api.body import LINES, BodyReader
@@ -12,6 +13,7 @@ from context0.api.routing import router, told
 from context0.api.services import Call
 from context0.memory.importing import LineReading, lines_in
 from context0.memory.ingest import IngestStopped
+from context0.memory.receipts import receipt_fields
 from context0.memory.transfer import line, memory_line
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import ImportRecord, OwnerRecord, RefusedLine
@@ -28,23 +30,23 @@ async def who_am_i(call: Call) -> Response:
 
 
 @routes.delete("/v1/me", response_model=None, responses=told(ReceiptRecord))
-async def erase_me(call: Call) -> Response:
-    """Erase everything of the user in every store. Safe to repeat; a receipt that is not ok says: call again.
+async def erase_me(
+    call: Call,
+    *,
+    keep_keys: Annotated[bool, Query(description="Let the user's API keys stay; they open an empty memory.")] = False,
+) -> Response:
+    """Erase everything of the user in every store, the API keys too. Safe to repeat, with a token or another key.
 
-    API keys stay: they open an empty memory then.
+    The signed receipt tells what each store removed; one that is not ok says: call again. A minute later everything is
+    counted once more. Export first what is to be kept (`GET /v1/me/export`).
     """
     services = call.services
     services.turns.forget(call.owner)
     services.threads.forget(call.owner)
-    receipt = await services.engine.delete_all(user_id=call.owner)
+    beside = () if keep_keys else services.authenticator.held
+    receipt = await services.engine.delete_all(user_id=call.owner, beside=beside)
     services.turns.forget(call.owner)
-    whole = {
-        "ok": receipt.ok,
-        "user_id": receipt.user_id,
-        "erased_at": receipt.erased_at,
-        "stores": receipt.stores,
-    }
-    return answer(whole)
+    return answer(receipt_fields(receipt))
 
 
 @routes.get(
