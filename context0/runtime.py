@@ -86,6 +86,7 @@ def build_parts(settings: Settings) -> EngineParts:
             index_max_attempts=settings.task_max_attempts,
             learn_from_feedback=settings.learn_from_feedback,
             quarantine=settings.quarantine,
+            flood_quota=settings.flood_quota,
             search_cache_bytes=settings.search_cache_bytes,
             search_cache_ttl_s=settings.search_cache_ttl_s,
             list_cache_bytes=settings.list_cache_bytes,

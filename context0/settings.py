@@ -101,6 +101,11 @@ class Settings(BaseSettings):
     quarantine: bool = Field(
         default=True, description="Keep memories back that read like orders to the assistant, for their user to judge."
     )
+    flood_quota: int = Field(
+        default=20,
+        ge=0,
+        description="How often in an hour an agent may say nearly the same; more of it is kept back. 0: no limit.",
+    )
     inert_links: bool = Field(
         default=True,
         description="Links of answers that remembered text may have ordered are shown so that nothing follows them.",

@@ -102,7 +102,7 @@ class EngineCore:
         parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
         self._answers = build_answer_caches(parts, self._indexes, self._searcher.index)
         self._facts = FactKeeper(parts.documents)
-        self._gate = Gate(is_on=limits.quarantine, floods=FloodGuard(timer=time.monotonic))
+        self._gate = Gate(is_on=limits.quarantine, floods=FloodGuard(timer=time.monotonic, quota=limits.flood_quota))
         self._indexer = Indexer(parts, self._guard, self._indexes, self._facts)
         self._consistency = Consistency()
         self._background: asyncio.Task[None] | None = None

@@ -31,6 +31,7 @@ class Limits:
     index_max_attempts: int = 12
     learn_from_feedback: bool = False
     quarantine: bool = True
+    flood_quota: int = 20
     search_cache_bytes: int = 0
     search_cache_ttl_s: float = 300.0
     list_cache_bytes: int = 0

@@ -30,6 +30,8 @@ from context0.memory.signals import DIALOGUE, SIGNALS, Voices, fused, profile_of
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from context0.memory.succession import put_successors_first
+from context0.trust.floods import Echoes
+from context0.trust.sources import is_by_program
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex, Snapshot
@@ -338,14 +340,20 @@ class Searcher:
 def _kept(
     rows: Sequence[int], candidates: Candidates, memories: Mapping[MemoryId, Memory]
 ) -> dict[int, list[MemoryId]]:
-    """Return the rows that still have a memory, each with those behind it that say the same, which it stands for."""
+    """Return the rows that still have a memory, each with those behind it that say the same, which it stands for.
+
+    Of what one program wrote, nearly the same is the same: however much it writes, it has one place in a page for it.
+    """
     living = [(row, memory) for row in rows if (memory := memories.get(candidates.ids[row])) is not None]
     starts = Counter(memory.content[:_START].casefold() for _, memory in living)
     first: dict[object, int] = {}
     kept: dict[int, list[MemoryId]] = {}
+    echoes = Echoes()
     for row, memory in living:
         alone = starts[memory.content[:_START].casefold()] == 1  # spares the closer look, 4 us
         stands_for = first.setdefault(row if alone else same_words(memory), row)
+        if stands_for == row and is_by_program(memory):
+            stands_for = echoes.first_of(memory, row)
         if stands_for == row:
             kept[row] = []
         else:

@@ -30,22 +30,23 @@ _ORDER: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """needs: groups of lower-case pieces; the text must hold one of each. own: it judges the owner's own words, too.
+    """needs: two groups of lower-case pieces, one of each in the text. own: it judges the owner's own words, too.
 
     A pattern repeats nothing without a bound, so that it takes time in proportion to the text.
     """
 
     reason: Reason
     pattern: re.Pattern[str]
-    needs: tuple[tuple[str, ...], ...]
+    needs: tuple[tuple[str, ...], tuple[str, ...]]
     own: bool
 
 
 def rule(reason: Reason, needs: str, pattern: str, *, own: bool = True) -> Rule:
     """Return a rule for folded text. In the pattern, ~ is a gap inside a sentence, ¡ where an order may begin.
 
-    needs: the pieces of a group with | between, the groups with & between.
+    needs: the pieces of a group with | between, two groups with & between; one stands for both.
     """
     full = pattern.replace("~", _GAP).replace("¡", _ORDER)
-    groups = tuple(tuple(group.split("|")) for group in needs.split(" & "))
+    first, _, second = needs.partition(" & ")
+    groups = tuple(first.split("|")), tuple((second or first).split("|"))
     return Rule(reason=reason, pattern=re.compile(full), needs=groups, own=own)

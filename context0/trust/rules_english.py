@@ -291,7 +291,7 @@ RULES: Final[tuple[Rule, ...]] = (
     # words to machines
     rule(
         "steering",
-        "assistant|ai |ais |ai,|bot|llm|model & must|should|shall|has to|have to|oblig|requir|instructions|"
+        "assistant|ai |ais |ai,|bot|chatbot|llm|model & must|should|shall|has to|have to|oblig|requir|instructions|"
         "directive|policy|are to be|include",
         rf"\b(?:the |any |all |dear |to (?:the |any )?|hey |attention |if you are an )?{_MACHINE}\b(?:,| who| that|"
         rf" which| reading)?"
@@ -302,7 +302,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     rule(
         "steering",
-        "assistant|ai |ais |ai,|bot|model|agents|you must|rule of this chat",
+        "assistant|ai |ais |ai,|bot|chatbot|model|agents|you must|rule of this chat",
         rf"\b(?:dear|hey|attention|to the|note to any|as an?)\b (?:ai )?{_MACHINE}\b[,:]? ~\b(?:say|rate|tell|told|"
         rf"recommend|place|"
         rf"be a good|cite|when you summari[sz]e|requires?)\b|\bif you are an ai\b|\byou, the ai\b|"
