@@ -1,0 +1,178 @@
+"""S17, finding 10: after an erasure no byte of what was told stands in a file, in Redis, or in a cache of the process.
+
+The canary is put everywhere, and its user is erased while a turn is streamed, a journal waits and adds are under way.
+What MongoDB (here its stand-in) leaves in its own files is its own affair: only what we write ourselves is looked at.
+"""
+
+import asyncio
+import base64
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from context0.chat.service import ChatService
+from context0.memory.engine import MemoryEngine
+from context0.settings import Settings
+from context0.wire import TokenEvent
+from stores.errors import Erased
+from stores.records import Scope
+from tests.mongo_server import database_url, drop, fresh_name
+from tests.redis_server import RedisServer, redis_server
+from tests.security.test_off_record import held_in_caches, held_in_word_caches
+from tests.service.test_chat_erasure import Gated
+
+CANARY: Final = "zyxquokka4711"
+ANNA: Final = Scope(owner="anna")
+
+
+def forms() -> Iterator[bytes]:
+    """Yield how the canary can stand in bytes: in several encodings, and inside a longer text in base64."""
+    for text in (CANARY, CANARY.upper(), CANARY.title()):
+        octets = text.encode()
+        yield from (octets, text.encode("utf-16-le"), text.encode("utf-16-be"), octets.hex().encode())
+        for lead in range(3):
+            whole = base64.b64encode(bytes(lead) + octets)
+            yield whole[4 : len(whole) // 4 * 4 - 4]
+
+
+FORMS: Final = tuple(forms())
+
+
+def residues(octets: bytes) -> list[bytes]:
+    return [form for form in FORMS if form in octets]
+
+
+def files_with_it(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and residues(path.read_bytes())]
+
+
+async def redis_with_it(server: RedisServer, folder: Path) -> list[str]:
+    """Return which keys, dumps of values and database files of the server hold it."""
+    from redis.asyncio import Redis
+
+    client: Any = Redis.from_url(server.url)
+    try:
+        found = []
+        async for key in client.scan_iter():
+            dump = await client.dump(key) or b""
+            kind = await client.type(key)
+            value = await client.get(key) if kind == b"string" else b""
+            if residues(key + dump + (value or b"")):
+                found.append(key.decode())
+        assert await client.save()
+        return found + files_with_it(folder)
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder, "--dbfilename", "dump.rdb", "--dir", str(folder), "--rdbcompression", "no") as server:
+        yield server
+
+
+@asynccontextmanager
+async def told(
+    store: str, tmp_path: Path, redis: RedisServer
+) -> AsyncIterator[tuple[MemoryEngine, ChatService, Gated]]:
+    """Yield an engine and a chat in which the canary stands everywhere."""
+    name = fresh_name()
+    url = f"sqlite:///{tmp_path}/data/x.db" if store == "sqlite" else database_url(name)
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        store_url=url,
+        cache_url=redis.url,
+        learn_from_feedback=True,
+        mongodb_timeout_ms=60_000,
+        chat_flush_interval_s=3_600,
+        chat_flush_changes=1_000,
+    )
+    llm = Gated()
+    llm.gate.set()
+    try:
+        async with MemoryEngine(settings) as engine, ChatService(engine, llm=llm) as chat:
+            memory = await engine.add(
+                f"I live near {CANARY} in Munich",
+                user_id="anna",
+                speaker=CANARY,
+                tags=[CANARY],
+                metadata={CANARY: CANARY},
+                session_id=CANARY,
+                idempotency_key=CANARY,
+            )
+            await engine.update(memory.id, user_id="anna", content=f"I moved from {CANARY} to Graz")
+            found = await engine.search(f"where is {CANARY}?", user_id="anna")
+            await engine.feedback(str(found.search_id), memory.id, user_id="anna", useful=True)
+            reply = await chat.send(f"My sister lives in {CANARY}. Remember it.", user_id="anna", session_id=CANARY)
+            session = await (await engine.chats()).update_session(
+                reply.session_id or "", scope=ANNA, title=CANARY, summary=(CANARY, 1), metadata={CANARY: CANARY}
+            )
+            assert session.title == CANARY
+            yield engine, chat, llm
+    finally:
+        if store == "mongodb":
+            await asyncio.to_thread(drop, database_url(name))
+
+
+async def erased_in_full_flight(engine: MemoryEngine, chat: ChatService, llm: Gated) -> None:
+    """Erase her while a turn says its second word and adds and a flush of the background are under way."""
+    llm.gate.clear()
+    adding = []
+    async for event in chat.stream(f"And my brother is in {CANARY} too", user_id="anna", session_id=CANARY):
+        if isinstance(event, TokenEvent) and not llm.gate.is_set():
+            adding = [asyncio.create_task(engine.add(f"{CANARY} {n}", user_id="anna")) for n in range(5)]
+            adding.append(asyncio.create_task(engine.flush()))
+            receipt = await engine.delete_all(user_id="anna")
+            assert receipt.ok, receipt
+            llm.gate.set()
+    for task in adding:
+        with suppress(Erased):
+            await task
+    assert (await engine.delete_all(user_id="anna")).ok
+    assert not any((await engine._parts.documents.count(ANNA)).values())
+
+
+@pytest.mark.parametrize("store", ["sqlite", "mongodb"])
+async def test_no_file_no_redis_and_no_cache_holds_a_byte_of_it(store: str, tmp_path: Path, redis: RedisServer) -> None:
+    data = tmp_path / "data"
+    async with told(store, tmp_path, redis) as (engine, chat, llm):
+        assert files_with_it(data), "the scan sees what is there: the database, or the journal"
+        await erased_in_full_flight(engine, chat, llm)
+        llm.prompts.clear()
+        assert files_with_it(data) == []
+        assert await redis_with_it(redis, tmp_path / "redis") == []
+        gc.collect()
+        assert list(held_in_caches(CANARY)) == []
+        assert sorted(set(held_in_word_caches(CANARY))) == []
+    assert files_with_it(tmp_path) == []
+
+
+async def test_deleting_one_memory_leaves_no_byte_of_it_either(tmp_path: Path, redis: RedisServer) -> None:
+    """Its content, its history, its words and its vectors; what was said in a chat is the conversation's."""
+    settings = Settings(data_dir=tmp_path / "data", store_url=f"sqlite:///{tmp_path}/data/x.db", cache_url=redis.url)
+    async with MemoryEngine(settings) as engine:
+        await engine.add("I like bread", user_id="anna")
+        memory = await engine.add(f"I live near {CANARY}", user_id="anna", tags=[CANARY], metadata={"place": CANARY})
+        await engine.update(memory.id, user_id="anna", content=f"I moved from {CANARY} to Graz")
+        await engine.search(f"near {CANARY}", user_id="anna")
+        assert files_with_it(tmp_path / "data")
+        await engine.delete(memory.id, user_id="anna")
+        assert files_with_it(tmp_path / "data") == []
+        assert await redis_with_it(redis, tmp_path / "redis") == []
+        gc.collect()
+        assert list(held_in_caches(CANARY)) == []
+
+
+def test_the_scan_finds_what_is_hidden_in_other_writing() -> None:
+    for lead in range(4):
+        hidden = b"x" * lead + f"… {CANARY} …".encode()
+        assert residues(base64.b64encode(hidden))
+        assert residues(hidden.hex().encode())
+        assert residues(hidden.decode().encode("utf-16-le"))
+    assert residues(b"nothing of the kind") == []
