@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 MIN_SECRET_BYTES: Final = 32
 OPERATOR: Final = "operator"
 """The word in the claim `scope` of whoever watches the service."""
+_LEAST_VARIETY: Final = 8
 _MAX_TOKEN: Final = 8_192
 _FRESH_S: Final = 300.0
 _STALE_S: Final = 3_600.0
@@ -49,6 +50,8 @@ class TokenRules:
                 f"CONTEXT0_JWT_SECRET has fewer than {MIN_SECRET_BYTES} bytes and could be guessed; make one with"
                 " `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
             )
+        if self.secret and len(set(self.secret)) < _LEAST_VARIETY:
+            raise ConfigurationError("CONTEXT0_JWT_SECRET repeats a few characters and could be guessed; make another")
         if not self.jwks_url:
             return
         parts = urlsplit(self.jwks_url)

@@ -6,15 +6,16 @@ import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import apsw
 
 from context0 import __version__
+from context0.cli.check import Check
+from context0.cli.live_checks import folder_check, secrets_check, server_checks, store_checks, ways_check
 from context0.cli.logs import keep_structlog_off_stdout
 from context0.errors import Context0Error, EmbeddingModelMismatch
 from context0.memory.model_guard import ModelGuard
@@ -26,24 +27,12 @@ from stores.records import PendingWork
 from stores.registry import path_of
 from stores.sqlite.message_log import count_left
 
-Level: TypeAlias = Literal["ok", "warning", "failure"]
-
 # https://sqlite.org/wal.html, "the WAL-reset bug": two connections that write at the same instant can damage the file.
 WAL_RESET_BUG: Final = ((3, 7, 0), (3, 51, 2))
 OLDEST_PYMONGO: Final = (4, 13, 2)
 LEAST_FREE_BYTES: Final = 512 << 20
 MAX_WORK: Final = 1_000
 SIZES: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """warning: it works, but something is to be done.  failure: it cannot be reached or used."""
-
-    name: str
-    level: Level = "ok"
-    found: str
-    advice: str = ""
 
 
 async def examine(settings: Settings) -> list[Check]:
@@ -53,7 +42,9 @@ async def examine(settings: Settings) -> list[Check]:
     keep_structlog_off_stdout()
     checks = list(_versions())
     try:
+        checks += [secrets_check(settings), ways_check(settings), *folder_check(settings)]
         checks += [check async for check in _stores(settings, parts)]
+        checks += [check async for check in server_checks(settings)]
     finally:
         for part in (parts.chats, parts.vectors, parts.graph, parts.documents, parts.embedder):
             await part.aclose()
@@ -107,8 +98,13 @@ async def _stores(settings: Settings, parts: EngineParts) -> AsyncIterator[Check
         yield Check(name="memories", found="none yet: the first `context0 add` makes the file")
         yield await _model(parts, stored=False)
     else:
+        reached = True
         async for check in _documents(parts, path):
+            reached = reached and check.level != "failure"
             yield check
+        if reached:
+            async for check in store_checks(settings, parts):
+                yield check
         yield await _chats(parts)
     yield _journal(settings)
     yield await _vectors(parts)

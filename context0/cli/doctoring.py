@@ -11,7 +11,7 @@ from context0.cli.options import JsonOption, StoreOption, VerboseOption
 from context0.cli.output import console, print_json, printable
 
 if TYPE_CHECKING:
-    from context0.cli.checks import Check, Level
+    from context0.cli.check import Check, Level
 
 commands: Final = typer.Typer()
 EXIT_CODES: Final = {"ok": 0, "warning": 1, "failure": 2}
@@ -20,7 +20,7 @@ COLORS: Final = {"ok": "green", "warning": "yellow", "failure": "red"}
 
 @commands.command()
 def doctor(*, as_json: JsonOption = False, store: StoreOption = None, verbose: VerboseOption = False) -> None:
-    """Check versions, store, indexes, embedding model, file and disk.
+    """Check versions, secrets, permissions, store, indexes, clock, work left, embedding model, cache, broker and disk.
 
     Exit code 0 when all is fine, 1 with warnings, 2 when something cannot be reached or used.
     """

@@ -179,7 +179,7 @@ class SqliteDatabase:
 
     def _prepare_path(self) -> None:
         refuse_foreign_file(self.path, self._schema)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.path.exists():
             self.path.touch(mode=0o600)
 

@@ -253,6 +253,8 @@ async def test_the_issuer_is_checked_where_one_is_set() -> None:
     [
         {"secret": "short"},
         {"secret": "x" * 31},
+        {"secret": "changeme" * 4},
+        {"secret": "x" * 64},
         {"jwks_url": "http://example.com/keys.json", "audience": "a"},
         {"jwks_url": "ftp://example.com/keys.json", "audience": "a"},
         {"jwks_url": "https://example.com/keys.json"},

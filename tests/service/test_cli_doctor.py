@@ -77,7 +77,7 @@ def test_chats_are_counted_and_what_waits_in_journals_is_told(filled: CommandLin
 async def leave_a_journal(folder: Path) -> None:
     entries = SqliteMessageLog(folder)
     await entries.open()
-    await entries.append([(ANNA, build_message(seq)) for seq in (1, 2, 3)])
+    await entries.append([(ANNA, build_message(seq)) for seq in (1, 2, 3)], [None] * 3)
     await entries.aclose()
 
 
