@@ -81,6 +81,7 @@ def build_parts(settings: Settings) -> EngineParts:
             owner_index_max_bytes=settings.owner_index_max_bytes,
             owner_index_staleness_s=settings.owner_index_staleness_s,
             search_deadline_ms=settings.search_deadline_ms,
+            ingest_readers=settings.ingest_readers,
             index_interval_s=settings.index_interval_s,
             index_lease_s=_lease_s(settings),
             index_max_attempts=settings.task_max_attempts,

@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         description="From how many vectors of one owner a graph (HNSW), in data_dir, replaces exact search.",
     )
     search_deadline_ms: int = Field(default=5_000, ge=1, le=600_000, description="Default deadline of one search.")
+    ingest_readers: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Further processes that read texts while more than 1,000 memories are taken in; 0: none.",
+    )
     index_interval_s: float = Field(
         default=5.0, gt=0, le=3600, description="How often due index work and expired memories are looked for."
     )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from context0.memory.ingest import Ingest, IngestCount, ProgressTold, RefusalTol
 from context0.memory.inputs import check_ids, check_limit, check_scope
 from context0.memory.kept_back import QuarantineEngine
 from context0.memory.parts import EngineParts
+from context0.memory.readers import Readers
 from context0.memory.transfer import without_origin
 from context0.memory.writing import Draft, draft_memory
 from context0.settings import Settings
@@ -53,16 +55,18 @@ class BulkEngine(QuarantineEngine):
         """
         scope = check_scope(user_id)
         await self._ready()
-        stages = Stages(
-            make=partial(self._made, scope),
-            known=partial(self._known, scope),
-            documents=self._documents_of,
-            write=partial(self._written, scope, begun_s=time.time(), run=self._facts.run(scope)),
-        )
-        count = await Ingest(stages, on_progress=on_progress, on_refused=on_refused).run(memories)
+        count = self._parts.limits.ingest_readers
+        async with aclosing(Readers(count)) if count else nullcontext() as readers:
+            stages = Stages(
+                make=partial(self._made, scope),
+                known=partial(self._known, scope),
+                documents=partial(self._documents_of, readers=readers),
+                write=partial(self._written, scope, begun_s=time.time(), run=self._facts.run(scope)),
+            )
+            done = await Ingest(stages, on_progress=on_progress, on_refused=on_refused).run(memories)
         if wait:
             await self._indexer.work_off()
-        return count
+        return done
 
     def export(self, *, user_id: str) -> AsyncIterator[tuple[Memory, Sequence[HistoryEntry]]]:
         """Yield every memory in order of arrival, with its former versions if it has any: never all in memory.

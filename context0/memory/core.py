@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -32,12 +32,13 @@ from context0.memory.inputs import check_ids, check_scope
 from context0.memory.learning import Learner
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
+from context0.memory.readers import Readers
 from context0.memory.receipts import Signer
 from context0.memory.search import Searcher
 from context0.memory.signals import SIGNALS
 from context0.memory.strategies.protocol import SearchStores
 from context0.memory.warming import warm_up
-from context0.memory.writing import Draft, to_document
+from context0.memory.writing import Draft, TextRead, to_document
 from context0.observability.recorder import CacheReading, Recorder
 from context0.settings import Settings
 from context0.trust.floods import FloodGuard
@@ -248,8 +249,34 @@ class EngineCore:
         work = self._indexer.run(parts.limits.index_interval_s, self._look_after)
         self._background = asyncio.create_task(work, name="context0-indexer")
 
-    async def _documents_of(self, drafts: Sequence[Draft]) -> Sequence[Document]:
-        """Return the documents to write: with their vectors when these need no network, pending otherwise."""
+    async def _documents_of(self, drafts: Sequence[Draft], readers: Readers | None = None) -> Sequence[Document]:
+        """Return the documents to write: with their vectors when these need no network, pending otherwise.
+
+        readers: who reads the texts, meanwhile.
+        """
+        read: Sequence[TextRead | None] = [None] * len(drafts)
+        if readers is None:
+            vectors = await self._vectors_of(drafts)
+        else:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    reading = group.create_task(readers.read([draft.memory for draft in drafts]))
+                    vectors = await self._vectors_of(drafts)
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from failed
+            read = reading.result()
+        model, done = self._parts.embedder.model, self._parts.embedder.local and self._indexer.immediate
+
+        def make() -> list[Document]:
+            return [
+                to_document(one.memory, one.dedupe_key, vectors.get(one.memory.id), model, done=done, read=text)
+                for one, text in zip(drafts, read, strict=True)
+            ]
+
+        return await off_the_loop(make, len(drafts))
+
+    async def _vectors_of(self, drafts: Sequence[Draft]) -> Mapping[MemoryId, bytes]:
+        """Return the vectors of what may be found, unless they need a network. Raises EmbeddingModelMismatch."""
         embedder = self._parts.embedder
         vectors: dict[MemoryId, bytes] = {}
         searched = [draft.memory for draft in drafts if not draft.memory.quarantine]
@@ -259,15 +286,7 @@ class EngineCore:
             await self._guard.check(rows.shape[1])
         else:
             await self._guard.check()
-        done = embedder.local and self._indexer.immediate
-
-        def make() -> list[Document]:
-            return [
-                to_document(draft.memory, draft.dedupe_key, vectors.get(draft.memory.id), embedder.model, done=done)
-                for draft in drafts
-            ]
-
-        return await off_the_loop(make, len(drafts))
+        return vectors
 
     async def _look_after(self) -> None:
         """What is to be done now and then beside the index work. Raises StoreError."""

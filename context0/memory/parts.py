@@ -26,6 +26,7 @@ class Limits:
     owner_index_staleness_s: float = 1.0
     search_deadline_ms: float = 5_000
     analysis_deadline_s: float = 2.0
+    ingest_readers: int = 0
     index_interval_s: float = 5.0
     index_lease_s: float = 0.0
     index_max_attempts: int = 12

@@ -74,8 +74,9 @@ def floor(items: Sequence[Any], model: Any, path: Path) -> float:
     return rate
 
 
-async def ingest(items: Sequence[Any], path: Path) -> float:
-    async with MemoryEngine(settings_at(path)) as engine:
+async def ingest(items: Sequence[Any], path: Path, **changed: Any) -> float:
+    """Return the rate, from opened files to the last memory found by meaning; `changed`: settings."""
+    async with MemoryEngine(settings_at(path, **changed)) as engine:
         await engine.list(user_id="anna")  # opens the store and loads the model
         started = time.perf_counter()
         await engine.ingest(items, user_id="anna", wait=True)
