@@ -75,27 +75,31 @@ def build_parts(settings: Settings) -> EngineParts:
             recorder if settings.metrics else None,
             shared,
         ),
-        limits=Limits(
-            max_content_bytes=settings.max_content_bytes,
-            owner_index_max_memories=settings.owner_index_max_memories,
-            owner_index_max_bytes=settings.owner_index_max_bytes,
-            owner_index_staleness_s=settings.owner_index_staleness_s,
-            search_deadline_ms=settings.search_deadline_ms,
-            ingest_readers=settings.ingest_readers,
-            index_interval_s=settings.index_interval_s,
-            index_lease_s=_lease_s(settings),
-            index_max_attempts=settings.task_max_attempts,
-            learn_from_feedback=settings.learn_from_feedback,
-            quarantine=settings.quarantine,
-            flood_quota=settings.flood_quota,
-            search_cache_bytes=settings.search_cache_bytes,
-            search_cache_ttl_s=settings.search_cache_ttl_s,
-            list_cache_bytes=settings.list_cache_bytes,
-            list_cache_ttl_s=settings.list_cache_ttl_s,
-        ),
+        limits=_limits(settings),
         recorder=recorder,
         shared=shared,
         announcer=_announcer(settings),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_content_bytes=settings.max_content_bytes,
+        owner_index_max_memories=settings.owner_index_max_memories,
+        owner_index_max_bytes=settings.owner_index_max_bytes,
+        owner_index_staleness_s=settings.owner_index_staleness_s,
+        search_deadline_ms=settings.search_deadline_ms,
+        ingest_readers=settings.ingest_readers,
+        index_interval_s=settings.index_interval_s,
+        index_lease_s=_lease_s(settings),
+        index_max_attempts=settings.task_max_attempts,
+        learn_from_feedback=settings.learn_from_feedback,
+        quarantine=settings.quarantine,
+        flood_quota=settings.flood_quota,
+        search_cache_bytes=settings.search_cache_bytes,
+        search_cache_ttl_s=settings.search_cache_ttl_s,
+        list_cache_bytes=settings.list_cache_bytes,
+        list_cache_ttl_s=settings.list_cache_ttl_s,
     )
 
 
