@@ -60,7 +60,7 @@ class OwnerCache(Generic[I]):
         self._staleness_s = staleness_s
         self._vectors = vectors
         self.restore: Callable[[Scope], Awaitable[I | None]] | None = None
-        """Returns an index that knows the owner as of its `changed_ms`, so that only later changes are read, or None."""
+        """Returns an index of the owner as of its `changed_ms`, so that only later changes are read, or None."""
         self._timer = timer
         self._held: OrderedDict[Scope, I] = OrderedDict()
         self._read_at: dict[Scope, float] = {}
