@@ -1,5 +1,9 @@
-"""Which of a service's processes a request goes to: one after the other, past those that cannot take it. No I/O."""
+"""Which of a service's processes a request goes to: the key's own, or one after the other; past those that are down.
 
+No I/O.
+"""
+
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,13 +24,16 @@ class _State:
 
 
 class Addresses:
-    """Goes round. One that could not be reached, or that stops, is passed over for half a second, then twice as long.
+    """One that could not be reached, or that stops, is passed over for half a second, then twice as long.
 
-    Safe for several threads.
+    goes_round: each request goes to the next; else all to the first that is up. Safe for several threads.
     """
 
-    def __init__(self, urls: Sequence[str], *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, urls: Sequence[str], *, goes_round: bool = True, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.urls = tuple(urls)
+        self._goes_round = goes_round
         self._now = now
         self._states = {url: _State() for url in self.urls}
         self._next = 0
@@ -45,7 +52,8 @@ class Addresses:
             fresh = [url for url in going_round if url not in tried] or going_round
             up = [url for url in fresh if self._states[url].until_s <= now]
             chosen = up[0] if up else min(fresh, key=lambda url: self._states[url].until_s)
-            self._next = (self.urls.index(chosen) + 1) % len(self.urls)
+            if self._goes_round:
+                self._next = (self.urls.index(chosen) + 1) % len(self.urls)
             return chosen
 
     def note(self, url: str, *, took: bool) -> None:
@@ -59,11 +67,18 @@ class Addresses:
                 state.failures += 1
 
 
-def addresses_of(base_url: object) -> Addresses:
-    """Return what was given as one address or a list of them. Raises InvalidInput."""
+def addresses_of(base_url: object, key: str, *, sticky: bool) -> Addresses:
+    """Return what was given as one address or a list of them. Raises InvalidInput.
+
+    sticky: in an order that follows from the key, so that all who have it ask one process, which then holds the owner's
+    memories; when an address comes or goes, other keys stay where they are.
+    """
     if isinstance(base_url, Sequence) and not isinstance(base_url, str | bytes):
         urls = list(dict.fromkeys(base_url_of(one) for one in base_url))
         if not urls:
             raise InvalidInput("is empty; give at least one address", field="base_url")
-        return Addresses(urls)
-    return Addresses([base_url_of(base_url)])
+    else:
+        urls = [base_url_of(base_url)]
+    if sticky:
+        urls.sort(key=lambda url: hashlib.sha256(f"{url}\n{key}".encode()).digest())
+    return Addresses(urls, goes_round=not sticky)

@@ -51,16 +51,18 @@ class AsyncContext0Client:
         *,
         timeout_s: float = 60.0,
         retries: int | RetryRule = 2,
+        sticky: bool = True,
         http_client: httpx.AsyncClient | None = None,
     ) -> None:
         """Connect to nothing yet. Raises InvalidInput.
 
-        base_url: one address, or those of all the service's processes: requests go round, past those that are down.
+        base_url: one address, or those of all the service's processes; one that is down is passed over.
+        sticky: requests go to one of them, which the key chooses; False: they go round.
         api_key: from `context0 keys create`, or a JWT; None for a service in `--dev`. timeout_s: for a call with all
         its attempts. retries: attempts after the first, of what may be repeated, or a whole RetryRule. http_client: one
         of yours, which stays open when this is closed.
         """
-        self._courier = AsyncCourier(set_up(base_url, api_key, timeout_s, retries), http_client)
+        self._courier = AsyncCourier(set_up(base_url, api_key, timeout_s, retries, sticky=sticky), http_client)
         self._mem0 = Mem0Verbs(self._courier.setup.pace)
         self.memories = AsyncMemories(self._courier)
         self.chat = AsyncChat(self._courier)

@@ -48,7 +48,9 @@ class Setup:
     seen: SeenWrites = field(default_factory=SeenWrites)
 
 
-def set_up(base_url: str | Sequence[str], api_key: str | None, timeout_s: float, retries: int | RetryRule) -> Setup:
+def set_up(
+    base_url: str | Sequence[str], api_key: str | None, timeout_s: float, retries: int | RetryRule, *, sticky: bool
+) -> Setup:
     """Check the arguments of a client. Raises InvalidInput, which never repeats the key."""
     rule = retries if isinstance(retries, RetryRule) else RetryRule(retries=retries)
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 < timeout_s <= 3_600:
@@ -56,7 +58,7 @@ def set_up(base_url: str | Sequence[str], api_key: str | None, timeout_s: float,
     if api_key is not None and (not isinstance(api_key, str) or not _KEY.fullmatch(api_key)):
         raise InvalidInput("is no key: give the text that `context0 keys create` printed", field="api_key")
     budget = RetryBudget(share=rule.share, reserve=rule.reserve)
-    addresses = addresses_of(base_url)
+    addresses = addresses_of(base_url, api_key or "", sticky=sticky)
     return Setup(
         addresses=addresses,
         auth=httpx.Auth() if api_key is None else Bearer(api_key),

@@ -82,7 +82,7 @@ class Users:
                 self._stopping.set()
 
     async def _work(self, user: str) -> None:
-        async with AsyncContext0Client(self._fleet.urls, self._fleet.token(user)) as client:
+        async with AsyncContext0Client(self._fleet.urls, self._fleet.token(user), sticky=False) as client:
             number = 0
             while not self._stopping.is_set():
                 number += 1

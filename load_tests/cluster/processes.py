@@ -100,12 +100,13 @@ def fleet(folder: Path, store_url: str, number: int = 2, **settings: object) -> 
     secret = secrets.token_hex(32)
     plain = {name: value for name, value in os.environ.items() if not name.startswith("CONTEXT0_")}
     told = {"store_url": store_url, "jwt_secret": secret, "jwt_audience": "context0", "log_level": "WARNING"}
+    patient = {"mongodb_timeout_ms": 60_000, "search_deadline_ms": 60_000}  # a stand-in may be slow, which says nothing
     processes = []
     with ExitStack() as stack:
         for place in range(number):
             data_dir = folder / f"process-{place}"  # of its own: its journal lies there
             data_dir.mkdir(exist_ok=True)
-            given = {**told, "data_dir": data_dir, **settings}
+            given = {**told, **patient, "data_dir": data_dir, **settings}
             environment = {f"CONTEXT0_{name.upper()}": str(value) for name, value in given.items()}
             environment = {**plain, "PYTHONPATH": str(ROOT), **environment}
             process = Process(environment=environment, folder=folder, port=_free_port())

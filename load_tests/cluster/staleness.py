@@ -11,7 +11,6 @@ from load_tests.cluster.processes import Fleet
 
 _HEADER = "context0-consistency"
 _POLL_S = 0.05
-_ATTEMPTS = 5
 
 
 async def measured(fleet: Fleet, *, writes: int, users: int, bound_s: float) -> dict[str, Any]:
@@ -40,8 +39,8 @@ async def _user(
 ) -> None:
     headers = {"authorization": f"Bearer {fleet.token(user)}"}
     async with (
-        httpx.AsyncClient(base_url=fleet.urls[0], headers=headers, timeout=30) as first,
-        httpx.AsyncClient(base_url=fleet.urls[1], headers=headers, timeout=30) as second,
+        httpx.AsyncClient(base_url=fleet.urls[0], headers=headers, timeout=120) as first,
+        httpx.AsyncClient(base_url=fleet.urls[1], headers=headers, timeout=120) as second,
     ):
         await _add(first, f"{user} begins")
         await _search(second, "begins", {})
@@ -83,9 +82,4 @@ async def _list(client: httpx.AsyncClient, _: str, headers: dict[str, str]) -> l
 
 
 async def _asked(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
-    """Return an answer; a stand-in on a busy machine may be late, which says nothing about what is read."""
-    for _ in range(_ATTEMPTS):
-        told = await client.request(method, path, **request)
-        if told.status_code not in (503, 504):
-            break
-    return told.raise_for_status()
+    return (await client.request(method, path, **request)).raise_for_status()

@@ -75,7 +75,8 @@ async def measured(folder: Path, *, memories: int, repeats: int) -> Costs:
     """Fill a store of four owners, and use it. memories: of all owners; repeats: of each operation."""
     settings = Settings(
         store_url=f"sqlite:///{folder / 'capacity.db'}", data_dir=folder, metrics=False, _env_file=None,
-        search_cache_bytes=0, list_cache_bytes=0, llm_provider="scripted", chat_extraction="rules",
+        search_cache_bytes=0, list_cache_bytes=0, owner_index_staleness_s=3_600,
+        llm_provider="scripted", chat_extraction="rules",
     )  # fmt: skip
     parts = build_parts(settings)
     watched = Watched(parts.documents)

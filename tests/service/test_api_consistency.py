@@ -32,7 +32,7 @@ class Cluster:
         return self.services[number].bare(headers={"authorization": f"Bearer {token_for(user)}"})
 
     def client(self, user: str) -> AsyncContext0Client:
-        return AsyncContext0Client([one.url for one in self.services], token_for(user))
+        return AsyncContext0Client([one.url for one in self.services], token_for(user), sticky=False)
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class Service:
 
 def client_of(service: Any, *urls: str, rule: RetryRule = WITHOUT_RESERVE) -> Context0Client:
     http = httpx.Client(transport=httpx.MockTransport(service))
-    return Context0Client(urls, http_client=http, retries=rule)
+    return Context0Client(urls, http_client=http, retries=rule, sticky=False)
 
 
 def test_requests_go_round() -> None:
@@ -111,8 +111,27 @@ def test_an_address_that_comes_back_is_asked_again() -> None:
     assert addresses.pick(A, tried={A}) == B
 
 
+def test_a_key_has_an_address_of_its_own_and_the_next_one_when_that_is_down() -> None:
+    """So an owner's memories are in one process's memory; keys are spread evenly, and few move with an address."""
+    service = Service()
+    http = httpx.Client(transport=httpx.MockTransport(service))
+    with Context0Client([A, B, C], "c0_a-key", http_client=http, retries=WITHOUT_RESERVE) as client:
+        for _ in range(5):
+            client.memories.add("tea")
+        [own] = service.asked
+        service.down = {own: "refused"}
+        for _ in range(5):
+            client.memories.add("tea")
+    assert sorted(service.asked.values()) == [5, 6]
+    keys = [f"key {number}" for number in range(3_000)]
+    firsts = [addresses_of([C, B, A], key, sticky=True).urls[0] for key in keys]
+    assert all(900 < count < 1_100 for count in Counter(firsts).values())
+    fewer = [addresses_of([A, B], key, sticky=True).urls[0] for key in keys]
+    assert all(before in (C, after) for before, after in zip(firsts, fewer, strict=True))
+
+
 def test_a_list_of_addresses_is_checked() -> None:
-    assert addresses_of([f"{A}/", A, B]).urls == (A, B)
+    assert addresses_of([f"{A}/", A, B], "", sticky=False).urls == (A, B)
     for wrong in ([], ["nothing"], [A, 7]):
         with pytest.raises(InvalidInput, match="base_url"):
             Context0Client(wrong)  # type: ignore[arg-type]
@@ -142,18 +161,18 @@ async def test_a_turn_is_taken_up_where_it_runs_and_looked_for_by_who_does_not_k
     turns = Turns()
     http = httpx.AsyncClient(transport=httpx.MockTransport(turns))
     rule = RetryRule(first_wait_s=0.0, share=0.0, reserve=0.0)
-    async with AsyncContext0Client([B, A, C], http_client=http, retries=rule) as client:
+    async with AsyncContext0Client([B, A, C], http_client=http, retries=rule, sticky=False) as client:
         events = [event async for event in client.chat.stream("hello", resumable=True)]
         assert isinstance(events[-1], DoneEvent)
         assert turns.asked == ["POST b", "GET b"]
     turns.asked.clear()
     http = httpx.AsyncClient(transport=httpx.MockTransport(turns))
-    async with AsyncContext0Client([C, A, B], http_client=http, retries=rule) as client:
+    async with AsyncContext0Client([C, A, B], http_client=http, retries=rule, sticky=False) as client:
         assert [event.type async for event in client.chat.resume("t1")] == ["done"]
         assert turns.asked == ["GET c", "GET a", "GET b"]
         turns.asked.clear()
     http = httpx.AsyncClient(transport=httpx.MockTransport(turns))
-    async with AsyncContext0Client([C, A], http_client=http, retries=rule) as client:
+    async with AsyncContext0Client([C, A], http_client=http, retries=rule, sticky=False) as client:
         with pytest.raises(NotFound):
             await anext(aiter(client.chat.resume("t1")))
         assert turns.asked == ["GET c", "GET a"]
