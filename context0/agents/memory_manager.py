@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -24,6 +25,7 @@ from context0.memory.rules.fact import Fact
 from context0.memory.rules.facts import Extraction, decide_extraction, extract_facts
 from context0.memory.rules.relation_kinds import FAVOURITE
 from context0.memory.rules.terms import analyse_terms
+from stores.blocking import in_thread_if
 from stores.errors import StoreError
 from stores.records import Decision, DecisionId, Memory, MemoryId, MemoryType, Message, Provenance
 
@@ -33,6 +35,7 @@ SPEAKER: Final = "user"
 EXTRACTED_BY: Final = "memory_manager"
 _MOST_EXTRACTED: Final = 8
 _MESSAGE_TOKENS: Final = 1_500
+_INLINE_CHARACTERS: Final = 4_000
 _ANSWER_TOKENS: Final = 600
 _LEAST_OWN_WORDS: Final = 0.6
 """Share of a statement's words that the person must have used: what others said is not stored as theirs."""
@@ -87,10 +90,10 @@ class MemoryManager:
         message: as it was kept, for the provenance. Safe to repeat: the turn's id is the key. Contradictions that could
         not be noted are named in `failures`.
         """
-        extraction = _decision(turn)
+        characters = len(turn.text) + sum(len(memory.content) for memory in _known(turn))
+        extraction, facts = await in_thread_if(characters > _INLINE_CHARACTERS, partial(_read, turn))
         if extraction == "none":
             return Remembered()
-        facts = extract_facts(turn.text, speaker=None, reference=turn.asked_at)
         entry = self._input(turn, turn.text, _kind_of(facts), message)
         (memory,) = await self._stored(turn, [entry])
         kept_back = (memory.id,) if memory.quarantine else ()
@@ -178,6 +181,12 @@ def _kind_of(facts: Sequence[Fact]) -> MemoryType:
         return "episodic"
     liked = all(fact.relation in _PREFERENCES or fact.relation.startswith(FAVOURITE) for fact in facts)
     return "preference" if liked else "semantic"
+
+
+def _read(turn: Turn) -> tuple[Extraction, Sequence[Fact]]:
+    """Return how much reading the message takes, and the facts that rules read."""
+    extraction = _decision(turn)
+    return extraction, () if extraction == "none" else extract_facts(turn.text, speaker=None, reference=turn.asked_at)
 
 
 def _decision(turn: Turn) -> Extraction:

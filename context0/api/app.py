@@ -5,11 +5,14 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from context0 import __version__
 from context0.api.auth import Gate
 from context0.api.body import BodyReader
+from context0.api.encoding import answer
 from context0.api.entry import Checks, Entry
 from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
@@ -18,6 +21,7 @@ from context0.api.routes.health import PUBLIC
 from context0.api.routing import ANYWHERE, FAILURES
 from context0.api.services import Services
 from context0.observability.metrics import OPEN_STREAMS
+from stores.blocking import in_thread
 
 _ABOUT: Final = (
     "A memory that any assistant can have. Send an API key or a token as `Authorization: Bearer …` or `X-API-Key: …`;"
@@ -78,10 +82,11 @@ def create_app(
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
-        openapi_url=_DOCS,
+        openapi_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
+    app.add_route(_DOCS, _described, include_in_schema=False)
     app.state.services = services
     for routes in (*ROUTERS, *routers):
         app.router.routes.extend(routes.routes)  # an included router is searched as one of its own: 40 us a request
@@ -96,6 +101,11 @@ def create_app(
     services.engine.recorder.watch_gauge(OPEN_STREAMS, lambda: entry.streams.count)
     app.middleware_stack = entry
     return app
+
+
+async def _described(request: Request) -> Response:
+    """Tell of the routes; made when first asked for, which takes 100 ms."""
+    return answer(await in_thread(request.app.openapi))
 
 
 def _tell_failures(responses: dict[str, Any]) -> None:

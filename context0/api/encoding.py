@@ -1,7 +1,8 @@
 """What is answered with, as JSON: records and pages of them; a memory that is told again is not encoded again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any, Final
 from weakref import ref
 
@@ -10,9 +11,11 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from context0.memory.results import SearchResult
+from stores.blocking import in_thread_if
 from stores.records import Memory
 
 _RESULT: Final = tuple(field.name for field in fields(SearchResult) if field.name != "items")
+_INLINE_MEMORIES: Final = 100
 _MOST: Final = 8_192
 """Memories whose JSON is held: about 1 KB each."""
 
@@ -29,8 +32,16 @@ class EncodedMemories:
     def __len__(self) -> int:
         return len(self._held)
 
-    def found(self, result: SearchResult) -> Response:
+    async def found(self, result: SearchResult) -> Response:
         """Return the answer of a search."""
+        return await in_thread_if(len(result.items) > _INLINE_MEMORIES, partial(self._found, result))
+
+    async def page(self, memories: Sequence[Memory], next_cursor: str | None = None, *, status: int = 200) -> Response:
+        """Return a page. Each memory is encoded by itself, and the event loop turns in between."""
+        work = partial(self._page, memories, next_cursor, status)
+        return await in_thread_if(len(memories) > _INLINE_MEMORIES, work)
+
+    def _found(self, result: SearchResult) -> Response:
         items = [
             {
                 "memory": self._json(one.memory),
@@ -43,8 +54,8 @@ class EncodedMemories:
         ]
         return answer({"items": items} | {name: getattr(result, name) for name in _RESULT})
 
-    def page(self, memories: Iterable[Memory], next_cursor: str | None) -> Response:
-        return listed([self._json(memory) for memory in memories], next_cursor)
+    def _page(self, memories: Sequence[Memory], next_cursor: str | None, status: int) -> Response:
+        return listed([self._json(memory) for memory in memories], next_cursor, status=status)
 
     def _json(self, memory: Memory) -> orjson.Fragment:
         key = id(memory)

@@ -1,6 +1,7 @@
 """How routes are made here: requests as `Call`s, plain JSON only, no unknown parameter, the failures in the docs."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import APIRouter
@@ -17,6 +18,7 @@ from context0.api.services import Call
 from context0.api.sse import MEDIA_TYPE
 from context0.wire.completions import OpenAIError
 from context0.wire.service import ErrorReply
+from stores.blocking import in_thread_if
 
 if TYPE_CHECKING:
     from fastapi._compat import ModelField
@@ -37,6 +39,8 @@ FAILURES: Final[Mapping[int, str]] = {
     504: "A store or the model did not answer in time",
 }
 
+_INLINE_BYTES: Final = 65_536
+"""Up to so many are read, and compared with what a route takes, in about a millisecond."""
 ANYWHERE: Final = (400, 401, 408, 413, 415, 429, 503)
 """What stands before the routes refuses with these."""
 
@@ -84,7 +88,8 @@ class JsonRoute(APIRoute):
             values |= read
             errors += faults
         for field in self.dependant.body_params:
-            values[field.name], faults = _body(field, call.content)
+            reading = partial(_body, field, call.content)
+            values[field.name], faults = await in_thread_if(len(call.content) > _INLINE_BYTES, reading)
             errors += faults
         if errors:
             raise RequestValidationError(errors)

@@ -18,6 +18,7 @@ from context0.api.caller import Caller
 from context0.api.errors import Refused
 from context0.errors import ConfigurationError, InvalidInput
 from context0.memory.inputs import check_scope
+from stores.blocking import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ class PublishedKeys:
     async def _fetch(self) -> Any:
         parts = urlsplit(self._url)
         if parts.scheme == "file":
-            text = await asyncio.to_thread(Path(url2pathname(parts.path)).read_bytes)
+            text = await in_thread(Path(url2pathname(parts.path)).read_bytes)
         else:
             self._client = self._client or httpx.AsyncClient(timeout=_FETCH_S, follow_redirects=False)
             response = await self._client.get(self._url)

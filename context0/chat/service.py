@@ -47,6 +47,8 @@ T = TypeVar("T")
 _QUEUED_EVENTS: Final = 256
 """Events that wait for a slow reader before the model's stream waits too."""
 _CLOSING_S: Final = 5.0
+_MOST_DELTAS: Final = 500
+"""Where more memories change at once, contexts are read anew."""
 _MOST_EXTRACTIONS: Final = 8
 """Model calls in the background at the same time: answers come first."""
 
@@ -310,6 +312,8 @@ class ChatService(Conversations):
     def _changed(self, scope: Scope, change: Change) -> None:
         """Take over what the engine tells of an owner's memories into what is built of them."""
         match change:
+            case MemoriesWritten(memories=many) | MemoriesRemoved(ids=many) if len(many) > _MOST_DELTAS:
+                self._contexts.drop(scope)
             case MemoriesWritten(memories=memories):
                 for memory in memories:
                     self._contexts.apply(scope, MemoryWritten(memory=memory))

@@ -1,12 +1,13 @@
 """Reads and writes files line by line, in pieces, off the event loop, and never the whole of it in memory."""
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
+
+from stores.blocking import in_thread
 
 STANDARD: Final = "-"
 _PIECE: Final = 1 << 20
@@ -15,7 +16,7 @@ _MOST_KEPT: Final = 1 << 18
 
 async def pieces_of(file: BinaryIO) -> AsyncIterator[bytes]:
     """Yield what is in a file, a piece at a time."""
-    while piece := await asyncio.to_thread(file.read, _PIECE):
+    while piece := await in_thread(file.read, _PIECE):
         yield piece
 
 
@@ -25,11 +26,11 @@ async def opened(name: str) -> AsyncIterator[BinaryIO]:
     if name == STANDARD:
         yield sys.stdin.buffer
         return
-    file = await asyncio.to_thread(Path(name).open, "rb")
+    file = await in_thread(Path(name).open, "rb")
     try:
         yield file
     finally:
-        await asyncio.to_thread(file.close)
+        await in_thread(file.close)
 
 
 class Sink(Protocol):
@@ -52,7 +53,7 @@ class _Buffered:
 
     async def flush(self) -> None:
         kept, self._kept, self._size = b"".join(self._kept), [], 0
-        await asyncio.to_thread(self._write, kept)
+        await in_thread(self._write, kept)
 
     def _write(self, text: bytes) -> None:
         self._file.write(text)
@@ -71,16 +72,16 @@ async def whole_file(path: Path | None) -> AsyncIterator[Sink]:
         await out.flush()
         return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    file = await asyncio.to_thread(_created, part)
+    file = await in_thread(_created, part)
     try:
         out = _Buffered(file)
         yield out
         await out.flush()
-        await asyncio.to_thread(os.fsync, file.fileno())
-        await asyncio.to_thread(part.replace, path)
+        await in_thread(os.fsync, file.fileno())
+        await in_thread(part.replace, path)
     finally:
-        await asyncio.to_thread(file.close)
-        await asyncio.to_thread(part.unlink, missing_ok=True)
+        await in_thread(file.close)
+        await in_thread(part.unlink, missing_ok=True)
 
 
 def _created(path: Path) -> BinaryIO:

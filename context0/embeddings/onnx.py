@@ -14,6 +14,7 @@ from context0.embeddings.onnx_folder import read_folder
 from context0.embeddings.onnx_vectors import OnnxVectors
 from context0.embeddings.options import EmbedderOptions
 from context0.errors import ConfigurationError, EmbeddingUnavailable
+from stores.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,13 +73,13 @@ class OnnxEmbedder:
         Raises ConfigurationError when the extra is not installed or the folder holds no model.
         """
         self._check_open()
-        vectors = await asyncio.to_thread(self._load_once) if self._vectors is None else self._vectors
+        vectors = await in_thread(self._load_once) if self._vectors is None else self._vectors
         rows = np.empty((len(texts), vectors.dimension), dtype=np.float32)
         for start in range(0, len(texts), _SLICE_ITEMS):
             async with self._cores:
                 self._check_open()
                 part = texts[start : start + _SLICE_ITEMS]
-                rows[start : start + len(part)] = await asyncio.to_thread(vectors.embed, part)
+                rows[start : start + len(part)] = await in_thread(vectors.embed, part)
         return rows
 
     async def aclose(self) -> None:

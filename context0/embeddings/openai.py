@@ -13,6 +13,7 @@ from context0.embeddings.openai_faults import backoff, to_embedding_error
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.texts import valid_unicode
 from context0.errors import ConfigurationError, EmbeddingError, EmbeddingInvalid, EmbeddingUnavailable
+from stores.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,7 @@ class OpenAIEmbedder:
             if self._closed:
                 raise EmbeddingUnavailable(f"{self.model} was closed")
             if self._client is None:
-                self._client = await asyncio.to_thread(_new_client, self._options)
+                self._client = await in_thread(_new_client, self._options)
             return self._client
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.texts import valid_unicode
 from context0.errors import ConfigurationError
+from stores.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,7 @@ class SentenceTransformersEmbedder:
         Raises ConfigurationError when the extra is not installed or the model cannot be loaded.
         """
         async with self._one_at_a_time:
-            return await asyncio.to_thread(self._encode, [valid_unicode(text) for text in texts])
+            return await in_thread(self._encode, [valid_unicode(text) for text in texts])
 
     async def aclose(self) -> None:
         """Let the model go."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.word_vectors import load_word_vectors
 from context0.errors import ConfigurationError
+from stores.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,14 +56,14 @@ class StaticEmbedder:
         vectors = self._vectors or await self._load()
         if len(texts) <= _INLINE_ITEMS and sum(map(len, texts)) <= _INLINE_CHARACTERS:
             return vectors.embed(texts)
-        return await asyncio.to_thread(vectors.embed, texts)
+        return await in_thread(vectors.embed, texts)
 
     async def aclose(self) -> None:
         """Nothing is open; the vectors go with the object."""
 
     async def _load(self) -> WordVectors:
         async with self._first_use:
-            return await asyncio.to_thread(self._load_once) if self._vectors is None else self._vectors
+            return await in_thread(self._load_once) if self._vectors is None else self._vectors
 
     def _load_once(self) -> WordVectors:
         # A caller that gives up leaves its thread loading; the next one waits for that thread instead of loading again.

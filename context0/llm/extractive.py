@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from context0.errors import LLMRejected
 from context0.llm.extractive_choice import Quote, answers_to, related_to, surely_answers
 from context0.llm.extractive_words import kind_of, subjects_of
 from context0.llm.protocol import A, Chunk, Prompt, Usage
+from stores.blocking import in_thread_if
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _PIECE: Final = re.compile(r"\s*\S+\s*")
 _WORDS_A_PIECE: Final = 4
+_INLINE_CHARACTERS: Final = 8_000
+"""Up to so many are read in about a millisecond."""
 
 _NOTHING: Final = "Your memories hold nothing on that, and without a language model I can only quote them."
 _FROM: Final = "From your memories: "
@@ -51,7 +55,8 @@ class ExtractiveLLM:
     async def aclose(self) -> None: ...
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
-        text, quotes = reply_to(prompt)
+        characters = len(prompt.question) + sum(len(source.content) for source in prompt.sources)
+        text, quotes = await in_thread_if(characters > _INLINE_CHARACTERS, partial(reply_to, prompt))
         words = _PIECE.findall(text)
         for start in range(0, len(words), _WORDS_A_PIECE):
             yield Chunk(text="".join(words[start : start + _WORDS_A_PIECE]))

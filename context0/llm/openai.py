@@ -16,6 +16,7 @@ from context0.llm.openai_faults import of_connection, of_status, refusal_of
 from context0.llm.openai_stream import NoEvent, StreamEvent, events_of, read_usage
 from context0.llm.protocol import A, Chunk, Prompt, Usage
 from context0.llm.structured import read_answer
+from stores.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -191,7 +192,7 @@ class OpenAILLM:
             if self._closed:
                 raise LLMUnavailable(f"{self.name} was closed", passing=False)
             if self._link is None:
-                self._link = await asyncio.to_thread(_new_link, self._options)
+                self._link = await in_thread(_new_link, self._options)
             return self._link
 
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, Protocol
 
 from cachetools import TTLCache
@@ -15,11 +15,14 @@ from context0.memory.progress import Progress
 from context0.memory.query import SearchRequest
 from context0.memory.rules.complexity import is_complex
 from context0.memory.rules.query import QueryAnalysis, analyse_query
+from stores.blocking import in_thread_if
 
 log = logging.getLogger(__name__)
 
 ANALYSIS: Final = "analysis"
 """The name of this stage in `degraded` and in `timings_ms`."""
+LONG_QUESTION: Final = 500
+"""Characters from which reading a question, and looking for its words, takes more than about a millisecond."""
 _READINGS: Final = 2_048
 _READING_S: Final = 3_600.0
 _SHARE_OF_DEADLINE: Final = 0.5
@@ -57,7 +60,8 @@ class QuestionReader:
     async def read(self, request: SearchRequest, speakers: tuple[str, ...], progress: Progress) -> QueryAnalysis:
         """Return the analysis of the request's question. Never raises Context0Error."""
         reference = request.reference_time.replace(second=0, microsecond=0)
-        by_rules = _by_rules(request.text, reference, speakers)
+        reading = partial(_by_rules, request.text, reference, speakers)
+        by_rules = await in_thread_if(len(request.text) > LONG_QUESTION, reading)
         if self._further is None or not is_complex(request.text, by_rules.range):
             return by_rules
         key = (request.text, reference.date(), reference.tzinfo, speakers)
@@ -69,7 +73,7 @@ class QuestionReader:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(min(self._deadline_s, request.deadline_s * _SHARE_OF_DEADLINE)):
-                reading = await self._further.analyse(request.text, reference=reference, speakers=speakers)
+                further = await self._further.analyse(request.text, reference=reference, speakers=speakers)
         except (TimeoutError, Context0Error) as exc:
             reason = exc.code if isinstance(exc, Context0Error) else "deadline"
             progress.substituted[ANALYSIS] = reason
@@ -77,8 +81,8 @@ class QuestionReader:
             return by_rules
         finally:
             progress.timed(ANALYSIS, started)
-        self._readings[key] = reading
-        return reading
+        self._readings[key] = further
+        return further
 
 
 @lru_cache(maxsize=2_048)

@@ -8,6 +8,7 @@ from typing import Any
 
 from context0.cache.frozen import frozen
 from context0.cache.keys import Field
+from context0.memory.analysis import LONG_QUESTION
 from context0.memory.query import SearchRequest
 from context0.memory.requests import fingerprint
 from context0.memory.results import SearchResult
@@ -27,14 +28,15 @@ def search_fields(request: SearchRequest, options: Mapping[str, Any], told: str,
     """Return all that shapes the answer to `request` beside the owner's memories. 5 us; 60 when first asked.
 
     Of the reference time, what the rules read into the question counts. told: the fingerprint of query and options.
-    by_day: somebody else reads the reference time too, to the day.
+    by_day: somebody else reads the reference time too, to the day. Long questions are not read here: the minute counts.
     """
     if options.get("reference_time") is not None:
         told = fingerprint(request.text, {name: value for name, value in options.items() if name != "reference_time"})
     reference = request.reference_time.replace(second=0, microsecond=0)
+    span = reference if len(request.text) > LONG_QUESTION else _range(request.text, reference)
     page = (request.limit, request.hits, request.after, request.deadline_s)
     day = str(reference.date()) if by_day else None
-    return ("search", told, repr(page), repr(_range(request.text, reference)), day)
+    return ("search", told, repr(page), repr(span), day)
 
 
 def list_fields(options: Mapping[str, Any], limit: int) -> Sequence[Field]:

@@ -1,11 +1,12 @@
 """What concerns many memories of a user at once: taking them in, handing them out, and the work that was given up."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from context0.clock import to_milliseconds
 from context0.errors import InvalidInput
@@ -23,6 +24,8 @@ from context0.settings import Settings
 from stores.cursors import CursorContext
 from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope
 from stores.settling import as_stored, places_of
+
+_AT_ONCE: Final = 250
 
 
 class BulkEngine(QuarantineEngine):
@@ -79,7 +82,9 @@ class BulkEngine(QuarantineEngine):
         await self._ready()
         documents, clock = self._parts.documents, self._parts.clock
         async for batch in documents.scan_documents(scope=scope):
-            for _, memory in batch:
+            for number, (_, memory) in enumerate(batch):
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)  # who takes them may never wait
                 if memory.expires_at is not None and memory.expires_at <= clock.now():
                     continue
                 former: Sequence[HistoryEntry] = ()
@@ -154,6 +159,6 @@ class BulkEngine(QuarantineEngine):
             written = [d for d, memory in zip(documents, stored, strict=True) if d.memory.id == memory.id]
             if run is not None and len(written) < len(documents):
                 run.forget()
-        self._took(scope, written)
+        await self._took(scope, written)
         self._settled(scope, as_stored(changed, places_of(documents, stored)) if changed else (), now)
         return stored

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -42,6 +43,7 @@ from context0.memory.writing import Draft, TextRead, to_document
 from context0.observability.recorder import CacheReading, Recorder
 from context0.settings import Settings
 from context0.trust.floods import FloodGuard
+from stores.blocking import in_thread_if
 from stores.chat_protocol import ChatStore
 from stores.cursors import CursorCodec
 from stores.owner.owner_cache import OwnerCache
@@ -50,6 +52,7 @@ from stores.records import Document, Memory, MemoryId, Scope, Statement, Validit
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
+_INLINE_CHARACTERS: Final = 4_000
 _LATEST_WRITE: Final = timedelta(seconds=5)
 """How long before it is told of a change that removes something may have got its time."""
 
@@ -273,7 +276,7 @@ class EngineCore:
                 for one, text in zip(drafts, read, strict=True)
             ]
 
-        return await off_the_loop(make, len(drafts))
+        return await off_the_loop(make, (draft.memory.content for draft in drafts))
 
     async def _vectors_of(self, drafts: Sequence[Draft]) -> Mapping[MemoryId, bytes]:
         """Return the vectors of what may be found, unless they need a network. Raises EmbeddingModelMismatch."""
@@ -307,13 +310,13 @@ class EngineCore:
         for watcher in self._watchers:
             watcher(scope, change)
 
-    def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
+    async def _took(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory, the watchers and the background know what was written."""
         memories = [document.memory for document in documents]
         self._tell(scope, MemoriesWritten(memories=[memory for memory in memories if not memory.quarantine]))
         if kept_back := [memory.id for memory in memories if memory.quarantine]:
             self._tell(scope, MemoriesRemoved(ids=kept_back))
-        self._indexer.follow(scope, documents)
+        await self._indexer.follow(scope, documents)
         pending = [document.memory for document in documents if document.memory.index.state == "pending"]
         if pending:
             self._indexer.announce(scope, [(memory.id, memory.index.generation) for memory in pending])
@@ -325,7 +328,7 @@ class EngineCore:
             (document,), changed = settling.documents, settling.changed
             store = self._parts.documents
             await store.update(document, scope=scope, expected_version=before.version, now=now, settled=changed)
-        self._took(scope, [document])
+        await self._took(scope, [document])
         if document.memory.quarantine:
             await self._indexer.take_out(scope, [before.id])
         self._settled(scope, changed, now)
@@ -354,6 +357,11 @@ def _validity(one: Statement, now: datetime) -> Validity:
     return Validity(to_ms(now), since, until, one.superseded_by)
 
 
-async def off_the_loop(work: Callable[[], Sequence[T]], items: int) -> Sequence[T]:
-    """Run `work` in a thread when it is more than about a millisecond's; a hop costs half an item."""
-    return await asyncio.to_thread(work) if items > _INLINE_ITEMS else work()
+async def off_the_loop(work: Callable[[], T], contents: Iterable[object]) -> T:
+    """Run `work`, which reads `contents`, in a thread where that takes more than about a millisecond.
+
+    A hop costs as much as half a short text.
+    """
+    first = list(islice(contents, _INLINE_ITEMS + 1))
+    characters = sum(len(content) for content in first if isinstance(content, str))
+    return await in_thread_if(len(first) > _INLINE_ITEMS or characters > _INLINE_CHARACTERS, work)

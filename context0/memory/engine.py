@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -101,7 +101,8 @@ class MemoryEngine(ForgettingEngine):
             check_keys(drafts)
             return list(map(self._gate.passed, drafts))
 
-        drafts = await off_the_loop(make, len(memories))
+        contents = (item.get("content") if isinstance(item, Mapping) else None for item in memories)
+        drafts = await off_the_loop(make, contents)
         if not drafts:
             return []
         await self._ready()
@@ -245,8 +246,9 @@ class MemoryEngine(ForgettingEngine):
         """
         memory = await self.get(memory_id, user_id=user_id)
         scope, now = check_scope(user_id), self._parts.clock.now()
-        changed = changed_memory(memory, changes, now=now, max_bytes=self._parts.limits.max_content_bytes)
-        changed = self._gate.changed(changed, memory)
+        change = partial(changed_memory, memory, changes, now=now, max_bytes=self._parts.limits.max_content_bytes)
+        texts = (memory.content, changes.get("content"))
+        changed = await off_the_loop(lambda: self._gate.changed(change(), memory), texts)
         draft = Draft(memory=changed, dedupe_key=same_content_key(changed))
         return (await self._write_version(scope, draft, before=memory, now=now)).memory
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -23,6 +24,7 @@ from context0.memory.validity import (
     subjects_of,
 )
 from context0.memory.writing import facts_in
+from stores.blocking import in_thread, in_thread_if
 from stores.protocols import DocumentStore
 from stores.records import MENTIONS, Document, Memory, MemoryId, Relation, Scope, Statement
 
@@ -73,7 +75,7 @@ class FactRun:
         if unread:
             self._standing.take(await documents.statements(scope=scope, about=unread))
             self._subjects |= unread
-        settled = await asyncio.to_thread(self._standing.say, new)
+        settled = await in_thread(self._standing.say, new)
         if len(self._standing) > _MOST_KEPT:
             self.forget()
         return settled
@@ -106,7 +108,7 @@ class FactKeeper:
 
         run: reads less. Who writes something else than what was given says so by `run.forget`.
         """
-        new = [one for one in map(_statement_of, documents) if states_facts(one)]
+        new = await in_thread_if(len(documents) > _INLINE, partial(_said, documents))
         if not new:
             yield Settling(documents=documents, changed=())
             return
@@ -114,18 +116,15 @@ class FactKeeper:
             async with run.writing.lock:
                 settled = await run.settle(self._documents, scope, new)
                 try:
-                    yield Settling(documents=_standing(documents, settled.new), changed=settled.changed)
+                    yield await _settling(documents, settled)
                 except BaseException:
                     run.forget()
                     raise
             return
         async with self._lock(scope):
             held = await self._documents.statements(scope=scope, about=subjects_of(new), relations=concerned(new))
-            if len(held) + len(new) > _INLINE:
-                settled = await asyncio.to_thread(settle, held, new)
-            else:
-                settled = settle(held, new)
-            yield Settling(documents=_standing(documents, settled.new), changed=settled.changed)
+            settled = await in_thread_if(len(held) + len(new) > _INLINE, partial(settle, held, new))
+            yield await _settling(documents, settled)
 
     @asynccontextmanager
     async def replacing(self, scope: Scope, document: Document, before: Memory) -> AsyncIterator[Settling]:
@@ -139,7 +138,7 @@ class FactKeeper:
             return
         async with self._lock(scope):
             held, about = await self._around(scope, new.id, subjects_of([new]))
-            changed = await asyncio.to_thread(resettle, [*held, new], about) if about else ()
+            changed = await in_thread(resettle, [*held, new], about) if about else ()
             others = [one for one in changed if one.id != new.id]
             yield Settling(documents=_standing([document], changed), changed=others)
 
@@ -148,7 +147,7 @@ class FactKeeper:
         """Give how others stand without a memory; remove it inside. One round trip, or two if it had ended a fact."""
         async with self._lock(scope):
             held, about = await self._around(scope, memory_id, set())
-            yield await asyncio.to_thread(resettle, held, about) if about else ()
+            yield await in_thread(resettle, held, about) if about else ()
 
     async def stated(self, scope: Scope, subject: str, as_of: datetime | None) -> Sequence[StatedFact]:
         """Return the facts about one subject, in the order in which they were said. One round trip."""
@@ -233,6 +232,16 @@ def _superseded(memory_id: MemoryId, edge: Relation, own: Sequence[Statement]) -
     new = [fact_of(opened(one)) for statement in own for one in statement.relations if one.source == edge.source]
     certain = not any(closes(fact, old) == "contradicts" for fact in new)
     return Superseded(memory_id=memory_id, relation=old.relation, object=old.object, certain=certain)
+
+
+def _said(documents: Sequence[Document]) -> list[Statement]:
+    """Return what documents say that state facts."""
+    return [one for one in map(_statement_of, documents) if states_facts(one)]
+
+
+async def _settling(documents: Sequence[Document], settled: Settled) -> Settling:
+    standing = await in_thread_if(len(settled.new) > _INLINE, partial(_standing, documents, settled.new))
+    return Settling(documents=standing, changed=settled.changed)
 
 
 def _statement_of(document: Document) -> Statement:

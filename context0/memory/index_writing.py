@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from stores.records import Document, IndexMark, IndexRow, Memory, MemoryId, Pend
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE: Final = 250
+"""So many rows an index takes over in some milliseconds."""
 Vectors = Mapping[MemoryId, bytes | EmbeddingError]
 """What is to be written, or why there is nothing: EmbeddingInvalid for a text that the embedder refuses."""
 
@@ -30,7 +32,7 @@ class Follower(Protocol):
 
     def follows(self, scope: Scope) -> bool: ...
 
-    def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None: ...
+    async def take(self, scope: Scope, parts: Iterable[Sequence[IndexRow]]) -> None: ...
 
     async def catch_up(self, scope: Scope, since: datetime) -> None: ...
 
@@ -59,13 +61,11 @@ class IndexWriter:
         """True when a document that carries its vector needs no further work."""
         return self._vectors.derived and "graph" in self._documents.covers
 
-    def follow(self, scope: Scope, documents: Sequence[Document]) -> None:
+    async def follow(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory that hold the owner know what this process has just written."""
-        followers = [one for one in self._followers if one.follows(scope)]
-        if followers:
-            rows = [to_index_row(document) for document in documents]
-            for follower in followers:
-                follower.apply(scope, rows)
+        for follower in self._followers:
+            if follower.follows(scope):
+                await follower.take(scope, _in_parts(documents))
 
     async def catch_up(self, scope: Scope, since: datetime) -> None:
         """Let the indexes in memory take over what the documents hold now."""
@@ -119,7 +119,7 @@ class IndexWriter:
             for item in items
         ]
         taken = await self._documents.mark(marks, scope=scope)
-        self.follow(scope, documents)
+        await self.follow(scope, documents)
         if taken < len(marks):
             await self._undo_for_gone(scope, [item.id for item in items])
 
@@ -152,6 +152,11 @@ class IndexWriter:
                 async with self._facts.removing(scope, memory_id) as changed:
                     await self._documents.delete(memory_id, scope=scope, now=now, settled=changed)
                 self._indexes.discard(scope, [memory_id])
+
+
+def _in_parts(documents: Sequence[Document]) -> Iterator[list[IndexRow]]:
+    for start in range(0, len(documents), _AT_ONCE):
+        yield [to_index_row(document) for document in documents[start : start + _AT_ONCE]]
 
 
 def _paired(memories: Sequence[Memory], items: Sequence[PendingWork]) -> list[tuple[Memory, PendingWork]]:

@@ -79,9 +79,9 @@ class Indexer:
         if self._is_alone:
             self.wake()
 
-    def follow(self, scope: Scope, documents: Sequence[Document]) -> None:
+    async def follow(self, scope: Scope, documents: Sequence[Document]) -> None:
         """Let the indexes in memory that hold the owner know what this process has just written."""
-        self._writer.follow(scope, documents)
+        await self._writer.follow(scope, documents)
 
     async def take_out(self, scope: Scope, ids: Sequence[MemoryId]) -> None:
         """Take memories that are kept back out of the indexes that do not follow the documents by themselves."""

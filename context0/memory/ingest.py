@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 
 from context0.errors import Context0Error, IdempotencyMismatch, InvalidInput
 from context0.memory.writing import Draft
+from stores.blocking import in_thread
 from stores.records import Document, Memory, MemoryId
 
 BATCH: Final = 1_000
@@ -114,7 +115,7 @@ class Ingest:
         try:
             async with aclosing(_in_batches(source)) as batches:
                 async for items in batches:
-                    batch = await asyncio.to_thread(self._drafted, items, first)
+                    batch = await in_thread(self._drafted, items, first)
                     first += len(items)
                     await self._prepare(batch)
                     await ready.put(batch)
@@ -218,7 +219,7 @@ async def _in_batches(source: Source) -> AsyncGenerator[list[Mapping[str, Any]],
 async def _in_batches_of(iterator: Iterator[Mapping[str, Any]]) -> AsyncIterator[list[Mapping[str, Any]]]:
     failure: Exception | None = None
     while failure is None:
-        items, failure = await asyncio.to_thread(_pulled, iterator)
+        items, failure = await in_thread(_pulled, iterator)
         if items:
             yield items
         if failure is None and len(items) < BATCH:

@@ -16,6 +16,7 @@ from context0.memory.feedback import Episode, ExperienceBuffer, UnknownSearch
 from context0.memory.learned_weights import LearnedWeights
 from context0.memory.sealed import DamagedState
 from context0.memory.tuning import TuningOutcome, tune
+from stores.blocking import in_thread
 from stores.errors import NotFound
 from stores.protocols import DocumentStore
 from stores.records import FloatMatrix, FloatVector, MemoryId, Scope
@@ -106,7 +107,7 @@ class Learner:
                 buffer.put(episode.judged(memory_id, useful=useful))
                 return buffer.encode()
 
-            await self._write(scope, "experience", await asyncio.to_thread(judged))
+            await self._write(scope, "experience", await in_thread(judged))
 
     async def tune(self, scope: Scope, base: FloatVector, *, seed: int = 0) -> TuningOutcome:
         """Try to find better weights for the owner; if they are kept they are in force when this returns.
@@ -120,7 +121,7 @@ class Learner:
             def tuned() -> TuningOutcome:
                 return tune(self._buffer(value).episodes, self._signals, learned.current, seed=seed)
 
-            outcome = await asyncio.to_thread(tuned)
+            outcome = await in_thread(tuned)
             if outcome.kept:
                 await self._put_weights(scope, learned.with_outcome(outcome, self._clock.now()))
         log.info("learning.tuned", extra={"reason": outcome.reason, "p_value": outcome.p_value})

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 from weakref import ref
 
@@ -19,6 +20,7 @@ from context0.cache.owner_tokens import OwnerTokens
 from context0.cache.single_flight import SingleFlight
 from context0.cache.sizes import deep_bytes
 from context0.clock import Clock, to_ms
+from stores.blocking import in_thread_if
 from stores.owner.owner_index import NEVER, OwnerIndex, Snapshot
 from stores.protocols import DocumentStore
 from stores.records import Memory, MemoryId, Scope
@@ -26,6 +28,8 @@ from stores.records import Memory, MemoryId, Scope
 A = TypeVar("A")
 
 _OWNERS: Final = 100_000
+_INLINE_MEMORIES: Final = 100
+"""Up to so many memories are copied and measured in less than about two milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +79,14 @@ class Shared(Protocol[A]):
 class Kept(Generic[A]):
     """An answer with the versions of the memories in it."""
 
-    __slots__ = ("answer", "checked_at", "owner", "versions")
+    __slots__ = ("answer", "checked_at", "nbytes", "owner", "versions")
 
     def __init__(self, answer: A, owner: str, memories: Sequence[Memory], checked_at: float) -> None:
         self.answer = answer
         self.owner = owner
         self.versions: tuple[tuple[MemoryId, int], ...] = tuple((one.id, one.version) for one in memories)
         self.checked_at = checked_at
+        self.nbytes = deep_bytes(self)
 
 
 class ResultCache(Generic[A]):
@@ -114,7 +119,7 @@ class ResultCache(Generic[A]):
         self._alone: TTLCache[str, bool] = TTLCache(_OWNERS, limits.ttl_s)
         self._snapshots: LRUCache[str, tuple[ref[Snapshot], float]] = LRUCache(_OWNERS)
         bounded: BoundedCache[bytes, Kept[A]] = BoundedCache(
-            max_bytes=limits.max_bytes, ttl_s=limits.ttl_s, size_of=lambda key, kept: deep_bytes(key, kept)
+            max_bytes=limits.max_bytes, ttl_s=limits.ttl_s, size_of=lambda key, kept: deep_bytes(key) + kept.nbytes
         )
         self.cache: LoadingCache[bytes, Kept[A]] = LoadingCache(bounded, keeps=lambda kept: kind.keeps(kept.answer))
         self._checks: SingleFlight[bytes, bool] = SingleFlight()
@@ -155,11 +160,13 @@ class ResultCache(Generic[A]):
             return held.answer, True
 
         async def fetch() -> Kept[A]:
-            started = self._timer()
-            answer = self._kind.shareable(await load())
+            started, loaded = self._timer(), await load()
+            many = len(self._kind.memories_of(loaded)) > _INLINE_MEMORIES
+            answer = await in_thread_if(many, partial(self._kind.shareable, loaded))
             if self._shared is not None and token is not None and self._kind.keeps(answer):
                 await self._shared.put(scope, token, fields, answer, until_ms=self._until_ms(scope))
-            return Kept(answer, scope.owner, self._kind.memories_of(answer), started)
+            keeping = partial(Kept[A], answer, scope.owner, self._kind.memories_of(answer), started)
+            return await in_thread_if(many, keeping)
 
         return (await self.cache.load(key, fetch)).answer, False
 

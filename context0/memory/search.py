@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from cachetools import TTLCache
 
 from context0.clock import Clock, to_ms
 from context0.errors import Context0Error, SearchUnavailable
-from context0.memory.analysis import QuestionReader
+from context0.memory.analysis import LONG_QUESTION, QuestionReader
 from context0.memory.candidates import Candidates
 from context0.memory.explaining import explained, rules_fired, why_not
 from context0.memory.feedback import signal_matrix
@@ -32,6 +32,7 @@ from context0.memory.strategies.protocol import SearchStores, Strategy
 from context0.memory.succession import put_successors_first
 from context0.trust.floods import Echoes
 from context0.trust.sources import is_by_program
+from stores.blocking import in_thread_if
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex, Snapshot
@@ -39,6 +40,8 @@ from stores.records import Hit, Memory, MemoryId, Scope
 
 _INLINE_BYTES: Final = 16 << 20
 """Up to this size of an owner's matrix scoring takes less than about a millisecond, and stays on the event loop."""
+_INLINE_FOUND: Final = 100
+"""Up to so many memories are ranked and told of in less than about two milliseconds."""
 _SPARE: Final = 1
 """Candidates fetched beyond the limit: they tell whether there is more, and replace one that has gone."""
 _MORE: Final = 8
@@ -199,7 +202,8 @@ class Searcher:
                 minimum=least,
             )
 
-        return await asyncio.to_thread(score) if snapshot.matrix.nbytes > _INLINE_BYTES else score()
+        heavy = snapshot.matrix.nbytes > _INLINE_BYTES or len(request.text) > LONG_QUESTION
+        return await in_thread_if(heavy, score)
 
     async def _voices(self, scope: Scope, index: OwnerIndex) -> Voices:
         profile = profile_of(index)
@@ -302,30 +306,31 @@ class Searcher:
         same: dict[int, list[MemoryId]] = {}
         wanted = request.limit + _SPARE
         while True:
-            rows = best(candidates.total, allowed, candidates.ids, wanted, request.after)
+            ranked = partial(best, candidates.total, allowed, candidates.ids, wanted, request.after)
+            rows = await in_thread_if(wanted > _INLINE_FOUND, ranked)
             if not rows:
                 return [], False
             ids = [candidates.ids[row] for row in rows]
             stored = await self._stores.documents.get_many(ids, scope=request.scope, now=query.now)
             memories = {memory.id: memory for memory in stored if not memory.quarantine}
             await self._forget(request.scope, set(ids) - set(memories))
-            kept = _kept(rows, candidates, memories)
+            keeping = partial(_kept, rows, candidates, memories)
+            kept = await in_thread_if(len(rows) > _INLINE_FOUND, keeping)
             if len(kept) > request.limit or len(kept) == len(rows) or len(rows) < wanted:
                 break
             wanted = max(wanted, min(wanted * _MORE, _MOST_FETCHED))
             allowed[[row for row in rows if row not in kept]] = False
             same |= {row: ids for row, ids in kept.items() if ids}
         page = list(kept)[: request.limit]
-        found = [
-            _found(
-                query,
-                candidates,
-                row,
-                memories[candidates.ids[row]],
-                tuple(dict.fromkeys((*same.get(row, ()), *kept[row]))),
-            )
-            for row in page
-        ]
+
+        def told() -> list[FoundMemory]:
+            alike = (tuple(dict.fromkeys((*same.get(row, ()), *kept[row]))) for row in page)
+            return [
+                _found(query, candidates, row, memories[candidates.ids[row]], ids)
+                for row, ids in zip(page, alike, strict=True)
+            ]
+
+        found = await in_thread_if(len(page) > _INLINE_FOUND, told)
         return found, len(kept) > request.limit
 
     async def _forget(self, scope: Scope, gone: Collection[MemoryId]) -> None:

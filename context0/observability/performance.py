@@ -35,6 +35,7 @@ from context0.observability.metrics import (
 from context0.observability.process import read_process
 from context0.observability.prometheus import page
 from context0.observability.sketch import durations
+from stores.blocking import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class PerformanceService:
     async def prometheus(self) -> bytes:
         """Return the page of /metrics, made in a thread."""
         tasks = len(asyncio.all_tasks())
-        return await asyncio.to_thread(page, self._measurements.read(), self._versions, tasks)
+        return await in_thread(page, self._measurements.read(), self._versions, tasks)
 
     async def snapshot(self, *, sketches: bool = False) -> dict[str, object]:
         """Return everything, ready for JSON; durations in ms. Made in a thread.
@@ -127,7 +128,7 @@ class PerformanceService:
             "process": asdict(read_process()),
             "alerts": [{**asdict(alert), "since": alert.since.isoformat()} for alert in self._board.alerts],
         }
-        return told | await asyncio.to_thread(_told, measured.read(), sketches=sketches)
+        return told | await in_thread(_told, measured.read(), sketches=sketches)
 
     def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._looking = loop.call_later(self._options.look_s, self._looked, loop)

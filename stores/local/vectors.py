@@ -6,13 +6,14 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from stores.blocking import in_thread
 from stores.errors import DimensionMismatch, Full, StoreError, Unavailable
 from stores.local import editions
 from stores.local.building import RowWriter, Stopped, extend_graph
@@ -103,7 +104,7 @@ class LocalVectors:
             return
         owner = await self._place(scope)
         if owner.exists():
-            await asyncio.to_thread(_note_removal, owner, gone)
+            await in_thread(_note_removal, owner, gone)
 
     async def query(
         self, vector: FloatVector, *, scope: Scope, limit: int, among: Collection[MemoryId] | None = None
@@ -113,7 +114,7 @@ class LocalVectors:
             self._begin_work(scope, vectors, None)
         if vectors.is_quick:
             return vectors.top(vector, limit, among)
-        return await asyncio.to_thread(vectors.top, vector, limit, among)
+        return await in_thread(vectors.top, vector, limit, among)
 
     async def build(self, scope: Scope, progress: Progress | None = None) -> int:
         """Wait until the owner's graph is built, if it is to have one; return how many vectors there are.
@@ -135,10 +136,10 @@ class LocalVectors:
         count = 0 if held is None else len(held)
         if self._folder is not None:
             owner = await self._place(scope)
-            edition = await asyncio.to_thread(editions.newest, owner)
+            edition = await in_thread(editions.newest, owner)
             if held is None and edition is not None:
                 count = edition.manifest.rows
-            await asyncio.to_thread(editions.remove, owner)
+            await in_thread(editions.remove, owner)
         return count
 
     async def count(self, scope: Scope) -> int:
@@ -152,16 +153,16 @@ class LocalVectors:
         """Take over what the documents hold now, with all that was changed at or after `since`."""
         await self._owners.catch_up(scope, since)
 
-    def apply(self, scope: Scope, rows: Sequence[IndexRow]) -> None:
+    async def take(self, scope: Scope, parts: Iterable[Sequence[IndexRow]]) -> None:
         """Take over rows that this process has just written, where the owner is loaded."""
-        self._owners.apply(scope, rows)
+        await self._owners.take(scope, parts)
 
     # --- the files
 
     async def _place(self, scope: Scope) -> Path:
         assert self._folder is not None  # noqa: S101 - the callers have seen to it
         if not self._store_id:
-            await asyncio.to_thread(editions.sweep, self._folder)
+            await in_thread(editions.sweep, self._folder)
             self._store_id = await self._documents.put_meta(_STORE_ID, secrets.token_bytes(16))
         return editions.owner_folder(self._folder, self._store_id, scope.owner)
 
@@ -188,14 +189,14 @@ class LocalVectors:
             try:
                 edition = await self._found(scope, owner)
                 if edition is not None and edition.manifest.rows:
-                    return OwnerVectors(await asyncio.to_thread(self._opened, edition))
+                    return OwnerVectors(await in_thread(self._opened, edition))
             except Torn as exc:
                 log.warning("vectors.torn", extra={"reason": str(exc)})
-                await asyncio.to_thread(editions.remove, owner)
+                await in_thread(editions.remove, owner)
             except FileNotFoundError:
                 continue  # erased, or replaced, meanwhile
             except ValueError:  # ids that are no UUIDs, of documents that the engine did not make
-                await asyncio.to_thread(editions.remove, owner)
+                await in_thread(editions.remove, owner)
                 return None
             except OSError as exc:
                 raise _failure(exc) from exc
@@ -204,17 +205,17 @@ class LocalVectors:
 
     async def _has_files(self, scope: Scope, owner: Path) -> bool:
         """Say whether the owner has good files or is to have some; remove those of one who became small."""
-        edition = await asyncio.to_thread(editions.newest, owner)
+        edition = await in_thread(editions.newest, owner)
         if edition is not None and edition.manifest.complete:
             return True
         if (await self._documents.count(scope))["memories"] >= self._sizes.hnsw_from:
             return True
-        await asyncio.to_thread(editions.remove, owner)
+        await in_thread(editions.remove, owner)
         return False
 
     async def _found(self, scope: Scope, owner: Path) -> Edition | None:
         """Return the owner's complete edition, read from the documents if there is none; None while another does."""
-        edition = await asyncio.to_thread(editions.newest, owner)
+        edition = await in_thread(editions.newest, owner)
         if edition is not None and edition.manifest.complete:
             return edition
         return await self._read(scope, owner, edition, threading.Event())
@@ -225,16 +226,16 @@ class LocalVectors:
             if not is_free:
                 return None
             begun_ms, seen = int(time.time() * 1000), Watermark()
-            with await asyncio.to_thread(_written_to, owner, edition) as writer:
+            with await in_thread(_written_to, owner, edition) as writer:
                 async for rows in self._documents.scan(scope=scope):
                     if stop.is_set():
                         raise Stopped
                     seen.note(rows)
-                    await asyncio.to_thread(_write, writer, rows)
+                    await in_thread(_write, writer, rows)
                 until_ms = min(seen.durable_ms, begun_ms)
-                edition = await asyncio.to_thread(partial(writer.commit, complete=True, changed_ms=until_ms))
+                edition = await in_thread(partial(writer.commit, complete=True, changed_ms=until_ms))
             if not edition.manifest.rows:  # nothing to search, or all was erased before the first row was read
-                await asyncio.to_thread(editions.remove, owner)
+                await in_thread(editions.remove, owner)
             return edition
 
     # --- in the background
@@ -268,9 +269,9 @@ class LocalVectors:
         return None
 
     async def _take_over(self, scope: Scope, vectors: OwnerVectors) -> None:
-        edition = await asyncio.to_thread(editions.newest, await self._place(scope))
+        edition = await in_thread(editions.newest, await self._place(scope))
         if edition is not None and edition.manifest.complete:
-            vectors.adopt(await asyncio.to_thread(self._opened, edition))
+            vectors.adopt(await in_thread(self._opened, edition))
 
     async def _grow(
         self, scope: Scope, vectors: OwnerVectors, stop: threading.Event, progress: Progress | None
@@ -289,10 +290,10 @@ class LocalVectors:
                 await asyncio.sleep(_LOOK_AGAIN_S)
                 return
             if vectors.mapped is not None and edition is vectors.mapped.edition:
-                edition = await asyncio.to_thread(_appended, edition, vectors.changes(), vectors.durable_ms)
+                edition = await in_thread(_appended, edition, vectors.changes(), vectors.durable_ms)
             while True:
-                edition = await asyncio.to_thread(extend_graph, edition, self._sizes.step, stop.is_set)
-                mapped = await asyncio.to_thread(self._mapped, edition)
+                edition = await in_thread(extend_graph, edition, self._sizes.step, stop.is_set)
+                mapped = await in_thread(self._mapped, edition)
                 vectors.adopt(mapped)
                 log.info("vectors.built", extra={"done": edition.manifest.graph_rows, "of": edition.manifest.rows})
                 if progress is not None:

@@ -21,7 +21,8 @@ class Column:
 
     @property
     def nbytes(self) -> int:
-        return self._block.nbytes
+        """What is in use: the system gives no memory for room that was never written to."""
+        return self.view.nbytes
 
     @property
     def view(self) -> npt.NDArray[Any]:
@@ -31,9 +32,8 @@ class Column:
         added = np.asarray(rows, self._block.dtype)
         size = self._size + len(added)
         if size > len(self._block):
-            # the first block fits exactly: most owners are loaded once and grow little
-            room = size if self._size == 0 else max(size, self._size * 3 // 2, 16)
-            block = np.zeros((room, *self._block.shape[1:]), self._block.dtype)
+            room = max(2 * size, 16)  # also at first: one memory added to many must not move all of them
+            block = np.empty((room, *self._block.shape[1:]), self._block.dtype)
             block[: self._size] = self.view
             self._block = block
         self._block[self._size : size] = added

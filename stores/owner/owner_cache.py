@@ -3,15 +3,19 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
+from stores.blocking import in_thread
 from stores.protocols import DocumentStore
 from stores.records import IndexRow, MemoryId, Scope, Validity
 
 _OVERLAP: Final = timedelta(seconds=5)
 """How far the clocks of two processes may lie apart without a change being missed."""
+_AT_ONCE: Final = 500
+"""So many rows that changed elsewhere are taken over in some milliseconds; then others have their turn."""
 _LATE_S: Final = 60.0
 """How long after its time a change may be written without being missed by who has read nothing new for so long."""
 
@@ -32,6 +36,13 @@ class Followed(Protocol):
     def settle(self, validity: Mapping[MemoryId, Validity]) -> None: ...
 
     def discard(self, ids: Collection[MemoryId]) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Taking:
+    """Rows that are being taken over in parts."""
+
+    stopped: bool = False
 
 
 I = TypeVar("I", bound=Followed)  # noqa: E741
@@ -71,6 +82,7 @@ class OwnerCache(Generic[I]):
         self._late_gone: dict[Scope, set[MemoryId]] = {}
         self._late_validity: dict[Scope, dict[MemoryId, Validity]] = {}
         self._dropped: set[Scope] = set()
+        self._taking: dict[Scope, list[_Taking]] = {}
         self._sizes: dict[Scope, int] = {}
         self._total = 0
         self.hits = 0
@@ -138,6 +150,22 @@ class OwnerCache(Generic[I]):
         if scope in self._held:
             self._held[scope].apply(rows)
 
+    async def take(self, scope: Scope, parts: Iterable[Sequence[IndexRow]]) -> None:
+        """As `apply`, part after part; the event loop turns in between. Ends where the owner is dropped meanwhile."""
+        taking = _Taking()
+        self._taking.setdefault(scope, []).append(taking)
+        try:
+            for number, part in enumerate(parts):
+                if number:
+                    await asyncio.sleep(0)
+                if taking.stopped:  # who loads the owner again reads all of it
+                    break
+                self.apply(scope, part)
+        finally:
+            self._taking[scope].remove(taking)
+            if not self._taking[scope]:
+                del self._taking[scope]
+
     def settle(self, scope: Scope, validity: Mapping[MemoryId, Validity]) -> None:
         """Take over when memories hold, as this process has just written it."""
         if scope in self._loading:
@@ -156,6 +184,8 @@ class OwnerCache(Generic[I]):
         """Forget the owner; return how many bytes that freed."""
         if scope in self._loading:
             self._dropped.add(scope)
+        for taking in self._taking.get(scope, ()):
+            taking.stopped = True
         self._read_at.pop(scope, None)
         self._quiet_since.pop(scope, None)
         self._behind_ms.pop(scope, None)
@@ -213,7 +243,7 @@ class OwnerCache(Generic[I]):
         elif index.changed_ms:
             since = datetime.fromtimestamp(index.changed_ms / 1000, UTC) - _OVERLAP
         async for rows in self._documents.scan(scope=scope, since=since, vectors=self._vectors):
-            await asyncio.to_thread(index.apply, rows)  # nobody else has it yet
+            await in_thread(index.apply, rows)  # nobody else has it yet
         return index
 
     async def _refresh(self, scope: Scope) -> I:
@@ -225,7 +255,10 @@ class OwnerCache(Generic[I]):
         if since is not None and behind_ms is not None:
             since = min(since, datetime.fromtimestamp(behind_ms / 1000, UTC))
         async for rows in self._documents.scan(scope=scope, since=since, vectors=self._vectors):
-            index.apply(rows)
+            for start in range(0, len(rows), _AT_ONCE):
+                if start:
+                    await asyncio.sleep(0)
+                index.apply(rows[start : start + _AT_ONCE])
         return index
 
     def _unread_from(self, scope: Scope, changed_ms: int) -> datetime:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import stamina
 
+from stores.blocking import in_thread
 from stores.errors import Incompatible, Unavailable
 from stores.monitoring import CommandObserver, observed
 from stores.pinecone.errors import is_transient, retry_after_s, translated
@@ -101,7 +102,7 @@ async def connect(name: str, options: PineconeOptions) -> PineconeConnection:
     if not options.api_key:
         raise Unavailable("there is no API key for Pinecone; set one")
     async with AsyncExitStack() as stack:
-        client = await asyncio.to_thread(_build_client, options)
+        client = await in_thread(_build_client, options)
         stack.push_async_callback(client.close)
         async with _within(options.open_timeout_s, f"opening the index {name!r}") as ends_at:
             model = None if options.host else await _persist(lambda: client.indexes.describe(name), ends_at)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from stores.blocking import in_thread
 from stores.errors import Unavailable
 from stores.pinecone.connection import PineconeConnection, connect
 from stores.pinecone.errors import unknown_namespace_is_fine
@@ -82,7 +83,7 @@ class PineconeVectors:
         connection = self._opened()
         if not points:
             return
-        batches = await asyncio.to_thread(to_batches, points, dimension=connection.dimension, options=self._options)
+        batches = await in_thread(to_batches, points, dimension=connection.dimension, options=self._options)
         namespace = namespace_of(scope)
         await connection.send_all(
             [partial(_upsert, batch, namespace) for batch in batches],

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 import apsw
 import apsw.aio
 
+from stores.blocking import in_thread
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
 from stores.monitoring import CommandObserver, observed
 from stores.sqlite.commands import command_of
@@ -62,7 +63,7 @@ class SqliteDatabase:
         if self._writer is not None:
             return
         try:
-            await asyncio.to_thread(self._prepare_path)
+            await in_thread(self._prepare_path)
             self._writer = await self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
             await self._writer.async_run(_set_up_writer, self._writer, self.synchronous, self._schema)
             for _ in range(self._reader_count):

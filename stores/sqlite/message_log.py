@@ -1,6 +1,5 @@
 """The journal of a chat store as SQLite files, one for each process, in one folder for each store."""
 
-import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -10,6 +9,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
+from stores.blocking import in_thread
 from stores.errors import StoreError, Unavailable
 from stores.journal.message_log import Appended, Entry, Room, Waiting
 from stores.records import Message, Scope, SessionId
@@ -56,7 +56,7 @@ class SqliteMessageLog:
 
     async def open(self) -> Waiting:
         try:
-            left = await asyncio.to_thread(claim_left, self._folder)
+            left = await in_thread(claim_left, self._folder)
             await self._use_one_of(left)
         except OSError as exc:
             raise translate(exc, self._folder) from exc
@@ -80,7 +80,7 @@ class SqliteMessageLog:
             empty = not await database.read(_count)
         finally:
             await database.aclose()
-            await asyncio.to_thread(file.release, remove=empty)
+            await in_thread(file.release, remove=empty)
 
     async def append(self, messages: Sequence[tuple[Scope, Message]], begun_s: Sequence[float | None]) -> Appended:
         rows = [
@@ -121,7 +121,7 @@ class SqliteMessageLog:
             file = left.pop()
             if await self._use(file):
                 return
-        file = await asyncio.to_thread(claim_new, self._folder)
+        file = await in_thread(claim_new, self._folder)
         await self._open(file)
 
     async def _use(self, file: ClaimedFile) -> bool:
@@ -159,7 +159,7 @@ class SqliteMessageLog:
             log.error("journal.unreadable", extra={"file": str(file.path), "error": exc.code})
         finally:
             await database.aclose()
-            await asyncio.to_thread(file.release, remove=done)
+            await in_thread(file.release, remove=done)
 
 
 def count_left(folder: Path) -> tuple[int, int, int]:

@@ -20,7 +20,7 @@ async def test_a_search_is_told_as_it_would_be_without_what_is_held(bench: Engin
     result, encoded = await _found(bench.engine()), EncodedMemories()
     assert len(result.items) == 5
     for _ in range(2):
-        assert encoded.found(result).body == orjson.dumps(result, default=plain)
+        assert (await encoded.found(result)).body == orjson.dumps(result, default=plain)
 
 
 async def test_a_page_is_told_as_it_would_be_without_what_is_held(bench: EngineBench) -> None:
@@ -28,20 +28,20 @@ async def test_a_page_is_told_as_it_would_be_without_what_is_held(bench: EngineB
     await _found(engine)
     page = await engine.list(user_id="anna")
     for _ in range(2):
-        assert encoded.page(page.items, page.next_cursor).body == listed(page.items, page.next_cursor).body
+        assert (await encoded.page(page.items, page.next_cursor)).body == listed(page.items, page.next_cursor).body
 
 
 async def test_a_changed_memory_is_told_as_it_is_now(bench: EngineBench) -> None:
     encoded, memory = EncodedMemories(), (await _found(bench.engine())).items[0].memory
-    encoded.page([memory], None)
+    await encoded.page([memory])
     changed = replace(memory, content="Tom gave it back")
-    assert orjson.loads(encoded.page([changed], None).body)["items"][0]["content"] == "Tom gave it back"
+    assert orjson.loads((await encoded.page([changed])).body)["items"][0]["content"] == "Tom gave it back"
 
 
 async def test_with_the_last_memory_that_somebody_holds_its_json_goes(bench: EngineBench) -> None:
     encoded, result = EncodedMemories(), await _found(bench.engine())
     copies = [replace(one.memory) for one in result.items]
-    encoded.page(copies, None)
+    await encoded.page(copies)
     assert len(encoded) == len(copies)
     copies.clear()
     gc.collect()

@@ -1,6 +1,6 @@
 """The routes about everything that is kept of a user: take it along, erase it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -17,6 +17,8 @@ from context0.memory.receipts import receipt_fields
 from context0.memory.transfer import line, memory_line
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import ImportRecord, OwnerRecord, RefusedLine
+from stores.blocking import in_thread
+from stores.records import HistoryEntry, Memory
 
 routes: Final = router("me")
 _PAGE: Final = 500
@@ -121,14 +123,14 @@ async def _exported(call: Call) -> AsyncIterator[bytes]:
         counts[kind] += len(records)
         return b"".join(line(kind, record) for record in records)
 
-    waiting: list[bytes] = []
+    waiting: list[tuple[Memory, Sequence[HistoryEntry]]] = []
     async for memory, former in engine.export(user_id=owner):
         counts["memory"] += 1
-        waiting.append(memory_line(memory, former))
+        waiting.append((memory, former))
         if len(waiting) == _PAGE:
-            yield b"".join(waiting)
+            yield await in_thread(_memory_lines, waiting)
             waiting.clear()
-    yield b"".join(waiting)
+    yield _memory_lines(waiting)
     cursor: str | None = None
     while True:
         sessions = await chat.sessions(user_id=owner, limit=_PAGE, cursor=cursor)
@@ -144,6 +146,10 @@ async def _exported(call: Call) -> AsyncIterator[bytes]:
         if (cursor := decisions.next_cursor) is None:
             break
     yield line("end", counts)
+
+
+def _memory_lines(exported: Sequence[tuple[Memory, Sequence[HistoryEntry]]]) -> bytes:
+    return b"".join(memory_line(memory, former) for memory, former in exported)
 
 
 async def _messages(call: Call, session_id: str) -> AsyncIterator[Any]:

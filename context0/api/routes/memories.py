@@ -10,6 +10,7 @@ from context0.api.encoding import answer, listed
 from context0.api.routing import router, told
 from context0.api.services import Call
 from context0.errors import InvalidInput
+from context0.memory.core import off_the_loop
 from context0.wire.base import Body
 from context0.wire.memories import (
     AddMemories,
@@ -50,8 +51,9 @@ async def add_memory(
 @routes.post("/v1/memories/batch", status_code=201, response_model=None, responses=told(MemoryList, 409, status=201))
 async def add_memories(call: Call, body: AddMemories) -> Response:
     """Remember up to 10,000 texts in one write; they come back in order."""
-    inputs = [cast("MemoryInput", given(one)) for one in body.memories]
-    return listed(await call.services.engine.add_many(inputs, user_id=call.owner), status=201)
+    inputs = await off_the_loop(lambda: [cast("MemoryInput", given(one)) for one in body.memories], body.memories)
+    added = await call.services.engine.add_many(inputs, user_id=call.owner)
+    return await call.services.encoded.page(added, status=201)
 
 
 @routes.get("/v1/memories", response_model=None, responses=told(MemoryList))
@@ -66,7 +68,7 @@ async def list_memories(
     page = await call.services.engine.list(
         user_id=call.owner, limit=limit, cursor=cursor, filters=_filters(filters), memory_types=memory_type
     )
-    return call.services.encoded.page(page.items, page.next_cursor)
+    return await call.services.encoded.page(page.items, page.next_cursor)
 
 
 @routes.post("/v1/memories/search", response_model=None, responses=told(SearchReply))
@@ -76,7 +78,7 @@ async def search_memories(call: Call, body: SearchMemories) -> Response:
     found = await call.services.engine.search(
         body.query, user_id=call.owner, limit=body.limit, cursor=body.cursor, **cast("SearchOptions", options)
     )
-    return call.services.encoded.found(found)
+    return await call.services.encoded.found(found)
 
 
 @routes.get("/v1/memories/{memory_id}", response_model=None, responses=told(MemoryRecord, 404))
