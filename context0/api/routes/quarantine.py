@@ -22,7 +22,7 @@ async def list_quarantine(
 ) -> Response:
     """Show the memories that are kept back page by page, newest first; `quarantine` of each says why."""
     page = await call.services.engine.quarantined(user_id=call.owner, limit=limit, cursor=cursor)
-    return call.services.encoded.page(page.items, page.next_cursor)
+    return await call.services.encoded.page(page.items, page.next_cursor)
 
 
 @routes.post("/v1/quarantine/{memory_id}/release", response_model=None, responses=told(MemoryRecord, 404, 409))
