@@ -273,6 +273,15 @@ class Settings(BaseSettings):
         default=1_000.0, gt=0, description="Requests a second that one user may send on average; more get 429."
     )
     owner_rate_burst: int = Field(default=2_000, ge=1, description="Requests that one user may send at once.")
+    requests_at_work: int = Field(
+        default=16, ge=1, description="Requests that are worked on at once; others wait, taken from users in turn."
+    )
+    owner_max_waiting: int = Field(
+        default=256, ge=1, description="Requests of one user that may wait for their turn; more get 429."
+    )
+    max_loop_lag_ms: float = Field(
+        default=250.0, gt=0, description="While the event loop stays later than this, new requests get 503 at once."
+    )
     shutdown_grace_s: float = Field(
         default=10.0, ge=1, le=600, description="The service ends at most this long after SIGTERM or Ctrl-C."
     )

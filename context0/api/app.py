@@ -14,6 +14,7 @@ from context0.api.auth import Gate
 from context0.api.body import BodyReader
 from context0.api.encoding import answer
 from context0.api.entry import Checks, Entry
+from context0.api.fairness import FairGate
 from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
 from context0.api.routes import ROUTERS
@@ -91,7 +92,13 @@ def create_app(
     for routes in (*ROUTERS, *routers):
         app.router.routes.extend(routes.routes)  # an included router is searched as one of its own: 40 us a request
     checks = Checks(
-        admission=Admission(services.requests, always=open_to_all, stopping=lambda: services.turns.stopping),
+        admission=Admission(
+            services.requests,
+            always=open_to_all,
+            stopping=lambda: services.turns.stopping,
+            lag_ms=services.loop_lag_ms,
+        ),
+        fair=FairGate(services.requests),
         gate=Gate(services.authenticator, public=open_to_all),
         owners=OwnerLimits(services.requests),
         bodies=BodyReader(services.bodies),

@@ -17,8 +17,10 @@ from context0.api.body import BodyReader
 from context0.api.encoding import Answer
 from context0.api.envelope import TOKEN_HEADER, Envelope, Observe, OpenStreams
 from context0.api.errors import INTERNAL, failure_of, invalid
+from context0.api.fairness import FairGate
 from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
+from context0.api.routing import JsonRoute
 from context0.api.services import Call
 from context0.errors import Context0Error
 from context0.memory.core import EngineCore
@@ -34,6 +36,7 @@ class Checks:
     admission: Admission
     gate: Gate
     owners: OwnerLimits
+    fair: FairGate
     bodies: BodyReader
     engine: EngineCore
 
@@ -104,13 +107,24 @@ class Entry:
         if route is None:
             await self._fallback(scope, receive if body is None else _replayed(body, receive), envelope.send)
             return
-        if route.reads and "caller" in scope["state"]:
-            await self._caught_up(scope)
-        response = await route.answer(Call(scope, receive, body or b""))
+        call = Call(scope, receive, body or b"")
+        if "caller" not in scope["state"]:
+            await self._answered(route, call, envelope)
+            return
+        place = await self._checks.fair.enter(call.owner)
+        try:
+            if route.reads:
+                await self._caught_up(scope)
+            await self._answered(route, call, envelope)
+        finally:
+            place.leave()
+
+    async def _answered(self, route: JsonRoute, call: Call, envelope: Envelope) -> None:
+        response = await route.answer(call)
         if isinstance(response, Answer):
             await envelope.send_whole(response)
         else:
-            await response(scope, receive, envelope.send)
+            await response(call.scope, call.receive, envelope.send)
 
     async def _caught_up(self, scope: Scope) -> None:
         """See to it that what is read now is as new as the request asks for. Raises InvalidConsistencyToken."""

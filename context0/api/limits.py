@@ -15,12 +15,16 @@ _KNOWN_OWNERS: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """See `Settings` for the meaning of each."""
+    """See `Settings` for the meaning of each. place_hold_s: see `FairGate`."""
 
     max_requests: int = 4_096
     owner_max_requests: int = 1_024
     owner_rate_per_s: float = 1_000.0
     owner_rate_burst: int = 2_000
+    at_work: int = 16
+    owner_max_waiting: int = 256
+    place_hold_s: float = 0.05
+    max_loop_lag_ms: float = 250.0
 
 
 class Admission:
@@ -29,8 +33,17 @@ class Admission:
     always: paths that are let in whatever happens. stopping: says whether the service is about to end.
     """
 
-    def __init__(self, limits: RequestLimits, *, always: frozenset[str], stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        limits: RequestLimits,
+        *,
+        always: frozenset[str],
+        stopping: Callable[[], bool],
+        lag_ms: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """lag_ms: how late the event loop is, all the time."""
         self._limits = limits
+        self._lag_ms = lag_ms
         self._always = always
         self._stopping = stopping
         self._running = 0
@@ -40,9 +53,12 @@ class Admission:
         if path in self._always:
             return False
         if self._stopping():
-            raise _busy(503, "stopping", "the service is stopping; ask again in a moment")
-        if self._running >= self._limits.max_requests:
-            raise _busy(503, "overloaded", "the service has as much to do as it can; ask again after a moment")
+            raise refused_for_now(503, "stopping", "the service is stopping; ask again in a moment")
+        is_late = self._running and self._lag_ms() > self._limits.max_loop_lag_ms
+        if is_late or self._running >= self._limits.max_requests:
+            raise refused_for_now(
+                503, "overloaded", "the service has as much to do as it can; ask again after a moment"
+            )
         self._running += 1
         return True
 
@@ -83,9 +99,11 @@ class OwnerLimits:
         """Let a request in, which must `leave`. Raises Refused."""
         running = self._running.get(owner, 0)
         if running >= self._most:
-            raise _busy(429, "too_many_requests", f"at most {self._most} requests at the same time; wait for others")
+            raise refused_for_now(
+                429, "too_many_requests", f"at most {self._most} requests at the same time; wait for others"
+            )
         if wait_s := self._buckets.take(owner):
-            raise _busy(429, "rate_limited", "too many requests a second; wait as Retry-After says", wait_s)
+            raise refused_for_now(429, "rate_limited", "too many requests a second; wait as Retry-After says", wait_s)
         self._running[owner] = running + 1
 
     def leave(self, owner: str) -> None:
@@ -96,5 +114,6 @@ class OwnerLimits:
             del self._running[owner]
 
 
-def _busy(status: int, code: str, message: str, wait_s: float = RETRY_AFTER_S) -> Refused:
+def refused_for_now(status: int, code: str, message: str, wait_s: float = RETRY_AFTER_S) -> Refused:
+    """Return what tells a client to come again."""
     return Refused(status, code, message, {"retry-after": str(max(1, math.ceil(wait_s)))})

@@ -25,6 +25,8 @@ from context0.api.turns import Turns
 from context0.chat.service import ChatService
 from context0.errors import ConfigurationError
 from context0.memory.engine import MemoryEngine
+from context0.observability.loop_lag import LoopLagMonitor
+from context0.observability.recorder import SILENT
 from context0.settings import Settings
 from stores.key_protocol import KeyStore
 
@@ -75,7 +77,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open what routes work with on an engine, which the caller closes."""
     turns = Turns(kept_s=settings.turn_log_s, max_bytes=settings.turn_log_max_bytes)
-    async with ChatService(engine) as chat:
+    async with ChatService(engine) as chat, LoopLagMonitor(SILENT) as lag:
         try:
             yield Services(
                 engine=engine,
@@ -88,6 +90,9 @@ async def open_services(
                     owner_max_requests=settings.owner_max_requests,
                     owner_rate_per_s=settings.owner_rate_per_s,
                     owner_rate_burst=settings.owner_rate_burst,
+                    at_work=settings.requests_at_work,
+                    owner_max_waiting=settings.owner_max_waiting,
+                    max_loop_lag_ms=settings.max_loop_lag_ms,
                 ),
                 bodies=BodyLimits(
                     max_bytes=settings.max_body_bytes,
@@ -96,6 +101,7 @@ async def open_services(
                 ),
                 times=StreamTimes(ping_s=settings.sse_ping_s, send_deadline_s=settings.send_deadline_s),
                 observe=observe,
+                loop_lag_ms=lambda: lag.standing_ms,
             )
         finally:
             await turns.aclose()

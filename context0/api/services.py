@@ -1,7 +1,7 @@
 """What the routes work with, and a request as they see it."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -34,7 +34,7 @@ def nobody(_: RequestOutcome) -> None:
 class Services:
     """The parts of the service, opened and closed by who made them. model: the name that OpenAI's clients see.
 
-    observe: is told of each request when it has ended.
+    observe: is told of each request when it has ended. loop_lag_ms: how late the event loop is, all the time.
     """
 
     engine: MemoryEngine
@@ -48,6 +48,7 @@ class Services:
     bodies: BodyLimits = field(default_factory=BodyLimits)
     times: StreamTimes = field(default_factory=StreamTimes)
     observe: Observe = nobody
+    loop_lag_ms: Callable[[], float] = lambda: 0.0
 
 
 class Call(Request):

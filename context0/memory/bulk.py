@@ -21,11 +21,18 @@ from context0.memory.readers import Readers
 from context0.memory.transfer import without_origin
 from context0.memory.writing import Draft, draft_memory
 from context0.settings import Settings
+from stores.blocking import in_thread_if
 from stores.cursors import CursorContext
-from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope
+from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope, Statement
 from stores.settling import as_stored, places_of
 
 _AT_ONCE: Final = 250
+
+
+def _as_stored(
+    changed: Sequence[Statement], documents: Sequence[Document], stored: Sequence[Memory]
+) -> Sequence[Statement]:
+    return as_stored(changed, places_of(documents, stored))
 
 
 class BulkEngine(QuarantineEngine):
@@ -160,5 +167,7 @@ class BulkEngine(QuarantineEngine):
             if run is not None and len(written) < len(documents):
                 run.forget()
         await self._took(scope, written)
-        self._settled(scope, as_stored(changed, places_of(documents, stored)) if changed else (), now)
+        if changed:
+            settled = partial(_as_stored, changed, documents, stored)
+            self._settled(scope, await in_thread_if(len(documents) > _AT_ONCE, settled), now)
         return stored

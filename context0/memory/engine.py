@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, TypeVar, Unpack
 
 from context0.clock import to_ms
-from context0.errors import ConfigurationError, IdempotencyMismatch, InvalidInput
+from context0.errors import ConfigurationError, InvalidInput
 from context0.memory.answers import Answer, list_fields, search_fields
 from context0.memory.core import off_the_loop
 from context0.memory.forgetting import ForgettingEngine
@@ -43,6 +43,7 @@ from context0.memory.writing import (
     Draft,
     changed_memory,
     check_keys,
+    check_stored,
     draft_memory,
     same_content_key,
 )
@@ -110,11 +111,7 @@ class MemoryEngine(ForgettingEngine):
             stored: Sequence[Memory] = [await self._gathering.add(scope, drafts[0], begun_s)]
         else:
             stored = await self._written(scope, await self._documents_of(drafts), begun_s)
-        for draft, memory in zip(drafts, stored, strict=True):
-            if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
-                raise IdempotencyMismatch(
-                    f"the idempotency key was used for {memory.id}, which says something else; use a new key"
-                )
+        await off_the_loop(partial(check_stored, drafts, stored), (memory.content for memory in stored))
         if wait:
             await self._indexer.finish(scope, [memory.id for memory in stored])
         return list(stored)

@@ -123,6 +123,15 @@ def check_keys(drafts: Sequence[Draft]) -> None:
             )
 
 
+def check_stored(drafts: Sequence[Draft], stored: Sequence[Memory]) -> None:
+    """Raise IdempotencyMismatch if what is stored under a draft's key says something else."""
+    for draft, memory in zip(drafts, stored, strict=True):
+        if draft.memory.content_hash != memory.content_hash and draft.dedupe_key != same_content_key(memory):
+            raise IdempotencyMismatch(
+                f"the idempotency key was used for {memory.id}, which says something else; use a new key"
+            )
+
+
 def changed_memory(memory: Memory, changes: Mapping[str, Any], *, now: datetime, max_bytes: int) -> Memory:
     """Return the next version of `memory`. Raises InvalidInput, also when nothing is asked for."""
     check_names(changes, CHANGE_NAMES)

@@ -29,7 +29,7 @@ from tests.loop_watch import Watched, watching
 MOST_MS: Final = 20.0
 ATTEMPTS: Final = 6
 OWNED: Final = 20_000
-BATCH: Final = 10_000
+BATCH: Final = 5_000
 NAMES: Final = ("Lena", "Tom", "Ravi", "Mina", "Oskar", "Paula", "Yusuf", "Greta")
 THINGS: Final = ("bike", "piano", "boat", "garden", "recipe", "camera", "tent", "violin")
 PLACES: Final = ("Munich", "Graz", "Lisbon", "Oslo", "Turin", "Ghent")
@@ -179,7 +179,7 @@ SSE: Final = (b"accept", b"text/event-stream")
 ROUTES: Final[Mapping[tuple[str, str], tuple[Any, ...]]] = {
     ("POST", "/v1/memories"): (sent("POST", "/v1/memories", lambda n: {"content": long_text(f"post {n}")}),),
     ("POST", "/v1/memories/batch"): (
-        sent("POST", "/v1/memories/batch", lambda n: {"memories": inputs(BATCH, f"batch {n}")}),
+        sent("POST", "/v1/memories/batch", lambda n: {"memories": inputs(2_000, f"batch {n}")}),
     ),
     ("GET", "/v1/memories"): (sent("GET", "/v1/memories?limit=1000"),),
     ("POST", "/v1/memories/search"): (
@@ -216,7 +216,7 @@ ROUTES: Final[Mapping[tuple[str, str], tuple[Any, ...]]] = {
     ("GET", "/v1/me"): (sent("GET", "/v1/me"),),
     ("GET", "/v1/me/export"): (sent("GET", "/v1/me/export"),),
     ("POST", "/v1/me/import"): (
-        sent("POST", "/v1/me/import", lambda n: b"\n".join(map(orjson.dumps, inputs(3_000, f"import {n}")))),
+        sent("POST", "/v1/me/import", lambda n: b"\n".join(map(orjson.dumps, inputs(2_000, f"import {n}")))),
     ),
     ("GET", "/v1/quarantine"): (sent("GET", "/v1/quarantine?limit=1000"),),
     ("GET", "/v1/tasks"): (sent("GET", "/v1/tasks?limit=1000"),),
@@ -256,7 +256,7 @@ def _added(count: int, seed: str) -> Any:
 
 
 def _ingested(loaded: Loaded, attempt: int) -> Callable[[], Awaitable[Any]]:
-    given = inputs(3_000, f"ingest {attempt}")
+    given = inputs(2_000, f"ingest {attempt}")
     return lambda: loaded.engine.ingest(given, user_id=DEV_OWNER)
 
 
