@@ -19,6 +19,8 @@ BELOW_ALL_LAYERS: Final = (
 BACKENDS: Final = ("reference", "sqlite", "mongo", "local", "pinecone", "redis")
 SEES_BACKENDS: Final = ("context0.runtime", "context0.cli")
 AGENTS: Final = ("privacy_guardian", "memory_retrieval", "conversation", "memory_manager", "conversation_analyst")
+HAS_THREADS: Final = ("stores.blocking", "context0.embeddings.word_vectors")
+"""The latter for as long as it reads two files at once."""
 READS_ENVIRONMENT: Final = ("context0.settings",)
 WIDE_BY_CONTRACT: Final = frozenset({"MemoryEngine.add", "MemoryEngine.search"})
 """What people call with one keyword per property of a memory or a search: DESIGN.md, section 5."""
@@ -74,6 +76,15 @@ def only_the_settings_read_the_environment(module: Module) -> list[str]:
     attributes = [node for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)]
     reads = [module.place(node) for node in attributes if ast.unparse(node.value) == "os" and node.attr in _ENVIRONMENT]
     return reads + sorted(module.imports() & {f"os.{name}" for name in _ENVIRONMENT})
+
+
+def blocking_work_has_one_place(module: Module) -> list[str]:
+    """Threads are had by `stores.blocking.in_thread`, so that they are few, and named."""
+    if module.name in HAS_THREADS:
+        return []
+    attributes = [node for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)]
+    made = [module.place(node) for node in attributes if node.attr in ("to_thread", "run_in_executor")]
+    return made + sorted(module.imports() & {"concurrent.futures.ThreadPoolExecutor"})
 
 
 def _layer_of(name: str) -> int:

@@ -18,6 +18,7 @@ OF_THE_PRODUCT: Final[tuple[Rule, ...]] = (
     rules.only_the_root_and_registries_see_backends,
     rules.only_the_coordinator_imports_agents,
     rules.only_the_settings_read_the_environment,
+    rules.blocking_work_has_one_place,
     rules.functions_take_few_parameters,
     rules.a_module_keeps_no_state,
 )
@@ -42,6 +43,8 @@ PLANTED: Final[tuple[tuple[Rule, str, str], ...]] = (
     (rules.only_the_coordinator_imports_agents, "context0/agents/conversation", "from .coordinator import X"),
     (rules.only_the_settings_read_the_environment, "stores/a", "import os\nx = os.environ['A']"),
     (rules.only_the_settings_read_the_environment, "context0/a", "from os import getenv"),
+    (rules.blocking_work_has_one_place, "stores/a", "async def f():\n    await asyncio.to_thread(g)"),
+    (rules.blocking_work_has_one_place, "context0/a", "from concurrent.futures import ThreadPoolExecutor"),
     (rules.a_module_is_short, "stores/a", "x = 1\n" * 401),
     (rules.functions_are_short, "stores/a", "class A:\n    async def f(self):\n" + "        x = 1\n" * 60),
     (rules.functions_take_few_parameters, "stores/a", "class A:\n    def f(self, a, b, *, c, d, e, f, g, **h): ..."),
