@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Final
 
 from context0.memory.writing import TextRead, read_text
+from stores.blocking import in_thread
 from stores.records import Memory, Relation
 
 log = logging.getLogger(__name__)
@@ -46,13 +47,13 @@ class Readers:
         """Return what the texts of `memories` say, in order."""
         self._batches += 1
         if self._batches == 1:
-            return await asyncio.to_thread(read_all, memories)
+            return await in_thread(read_all, memories)
         if self._batches == 2:
             await self._start()
         share = -(-len(memories) // max(1, len(self._processes)))
         parts = [memories[start : start + share] for start in range(0, len(memories), share)]
         if not self._processes:
-            return await asyncio.to_thread(read_all, memories)
+            return await in_thread(read_all, memories)
         read = await asyncio.gather(*map(self._read_by, self._processes, parts))
         return [text for part in read for text in part]
 
@@ -85,15 +86,15 @@ class Readers:
         try:
             if process.stdin is None or process.stdout is None:
                 raise BrokenPipeError
-            asked = await asyncio.to_thread(pickle.dumps, memories, pickle.HIGHEST_PROTOCOL)
+            asked = await in_thread(pickle.dumps, memories, pickle.HIGHEST_PROTOCOL)
             process.stdin.write(len(asked).to_bytes(_HEAD) + asked)
             await process.stdin.drain()
             size = int.from_bytes(await process.stdout.readexactly(_HEAD))
             answer = await process.stdout.readexactly(size)
         except (OSError, asyncio.IncompleteReadError):
             log.warning("ingest.reader_lost", extra={"count": len(memories), "exit": process.returncode})
-            return await asyncio.to_thread(read_all, memories)
-        return await asyncio.to_thread(_unpacked, answer)
+            return await in_thread(read_all, memories)
+        return await in_thread(_unpacked, answer)
 
 
 def _packed(read: Sequence[TextRead]) -> bytes:
