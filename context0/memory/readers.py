@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _HEAD: Final = 8
 _BUFFER: Final = 1 << 24
+_ANSWERED_S: Final = 60.0
 _ENDED_S: Final = 2.0
 _EDGE: Final = tuple(field.name for field in fields(Relation))
 _edge: Final = attrgetter(*_EDGE)
@@ -87,11 +88,14 @@ class Readers:
             if process.stdin is None or process.stdout is None:
                 raise BrokenPipeError
             asked = await in_thread(pickle.dumps, memories, pickle.HIGHEST_PROTOCOL)
-            process.stdin.write(len(asked).to_bytes(_HEAD) + asked)
-            await process.stdin.drain()
-            size = int.from_bytes(await process.stdout.readexactly(_HEAD))
-            answer = await process.stdout.readexactly(size)
+            async with asyncio.timeout(_ANSWERED_S):
+                process.stdin.write(len(asked).to_bytes(_HEAD) + asked)
+                await process.stdin.drain()
+                size = int.from_bytes(await process.stdout.readexactly(_HEAD))
+                answer = await process.stdout.readexactly(size)
         except (OSError, asyncio.IncompleteReadError):
+            with suppress(ProcessLookupError):
+                process.kill()  # a late answer would be taken for the next one
             log.warning("ingest.reader_lost", extra={"count": len(memories), "exit": process.returncode})
             return await in_thread(read_all, memories)
         return await in_thread(_unpacked, answer)

@@ -130,6 +130,25 @@ async def test_what_a_killed_process_was_to_read_is_read_here(bench: EngineBench
     assert await all_of(helped, "helped") == await all_of(plain, "plain")
 
 
+async def test_what_a_hanging_process_was_to_read_is_read_here(
+    bench: EngineBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("context0.memory.readers._ANSWERED_S", 0.5)
+    plain, helped = bench.engine(), bench.engine(ingest_readers=2)
+    await plain.ingest(items(4_500), user_id="plain")
+    before, stopped = children(), set[int]()
+
+    def stop(_: object) -> None:
+        for process in children() - before - stopped:
+            os.kill(process, signal.SIGSTOP)
+            stopped.add(process)
+
+    await helped.ingest(items(4_500), user_id="helped", on_progress=stop)
+    assert len(stopped) == 2
+    assert await all_of(helped, "helped") == await all_of(plain, "plain")
+    assert children() == before
+
+
 async def test_without_a_process_to_be_had_all_is_read_here(
     bench: EngineBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
