@@ -10,7 +10,7 @@ import httpx
 from load_tests.cluster.processes import Fleet
 
 _HEADER = "context0-consistency"
-_POLL_S = 0.05
+_POLL_S = 0.1
 
 
 async def measured(fleet: Fleet, *, writes: int, users: int, bound_s: float) -> dict[str, Any]:
@@ -47,9 +47,10 @@ async def _user(
         for number in range(writes):
             word = f"{user}w{number}z"
             writer, reader = (first, second) if number % 2 else (second, first)
+            read = _search if number % 4 < 2 else _list
+            await _search(reader, word, {})  # what the reader holds is new now: the worst moment for a write
             added = await _add(writer, f"note of {word}")
-            acknowledged = time.perf_counter()
-            memory_id, read = added.json()["id"], _search if number % 4 < 2 else _list
+            acknowledged, memory_id = time.perf_counter(), added.json()["id"]
             last_stale = None
             while True:
                 began = time.perf_counter() - acknowledged
