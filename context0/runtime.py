@@ -62,6 +62,7 @@ def build_parts(settings: Settings) -> EngineParts:
         vectors=vectors if vectors.derived else LazyVectors(vectors),
         graph=stores.graph,
         chats=_behind_a_journal(stores.chats, settings),
+        replies=stores.replies,
         embedder=build_embedder(
             settings.embedding_provider,
             EmbedderOptions(

@@ -282,6 +282,9 @@ class Settings(BaseSettings):
     max_loop_lag_ms: float = Field(
         default=250.0, gt=0, description="While the event loop stays later than this, new requests get 503 at once."
     )
+    idempotency_kept_s: float = Field(
+        default=86_400.0, ge=60, le=2_592_000, description="How long the reply to an Idempotency-Key is kept."
+    )
     shutdown_grace_s: float = Field(
         default=10.0, ge=1, le=600, description="The service ends at most this long after SIGTERM or Ctrl-C."
     )

@@ -14,6 +14,7 @@ from stores.journal.options import JournalOptions
 from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
 from stores.protocols import CacheStore, DocumentStore, GraphStore, VectorStore
+from stores.reply_protocol import ReplyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class StoreSet:
     graph: GraphStore
     chats: ChatStore
     keys: KeyStore
+    replies: ReplyStore
 
 
 STORES: Final[Mapping[str, str]] = {

@@ -28,10 +28,13 @@ from stores.protocols import DocumentStore, GraphStore
 from stores.reference.chats import ReferenceChats
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph
+from stores.reference.replies import ReferenceReplies
+from stores.reply_protocol import ReplyStore
 from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
+from stores.sqlite.replies import SqliteReplies
 from tests.contracts.builders import NOW, words_of
 
 DIMENSION: Final = 64
@@ -41,7 +44,7 @@ REGIMES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Limits under which a search is answered by the owner's index in memory, or by the stores' own."""
 
-Stores = tuple[DocumentStore, GraphStore, ChatStore]
+Stores = tuple[DocumentStore, GraphStore, ChatStore, ReplyStore]
 
 
 class FakeClock:
@@ -178,7 +181,7 @@ class EngineBench:
         documents, graph, chats: make the engine's store from the backend's. vectors: a store instead of the local one.
         limits: any of `Limits`; the background work looks for work only when it is woken.
         """
-        store, relations, conversations = self._connect()
+        store, relations, conversations, replies = self._connect()
         store = store if documents is None else documents(store)
         chosen = Limits(**{"index_interval_s": 3600.0, **limits})
         follower = LocalVectors(store, staleness_s=chosen.owner_index_staleness_s)
@@ -191,6 +194,7 @@ class EngineBench:
             clock=self.clock,
             limits=chosen,
             shared=shared,
+            replies=replies,
         )
         engine = MemoryEngine(parts=parts)
         self._engines.append(engine)
@@ -208,15 +212,15 @@ class EngineBench:
 @asynccontextmanager
 async def _reference(_folder: Path) -> AsyncIterator[Callable[[], Stores]]:
     documents = ReferenceDocuments()
-    chats = ReferenceChats()
-    yield lambda: (documents, ReferenceGraph(documents), chats)
+    chats, replies = ReferenceChats(), ReferenceReplies()
+    yield lambda: (documents, ReferenceGraph(documents), chats, replies)
 
 
 @asynccontextmanager
 async def _sqlite(folder: Path) -> AsyncIterator[Callable[[], Stores]]:
     def connect() -> Stores:
         database = SqliteDatabase(folder / "context0.db", synchronous="NORMAL")
-        return SqliteDocuments(database), SqliteGraph(database), SqliteChats(database)
+        return SqliteDocuments(database), SqliteGraph(database), SqliteChats(database), SqliteReplies(database)
 
     yield connect
 
@@ -227,13 +231,14 @@ async def _mongodb(_folder: Path) -> AsyncIterator[Callable[[], Stores]]:
     from stores.mongo.client import MongoDatabase
     from stores.mongo.documents import MongoDocuments
     from stores.mongo.graph import MongoGraph
+    from stores.mongo.replies import MongoReplies
     from tests.mongo_server import OPTIONS, database_url, drop, fresh_name
 
     url = database_url(fresh_name())
 
     def connect() -> Stores:
         database = MongoDatabase(url, options=OPTIONS)
-        return MongoDocuments(database), MongoGraph(database), MongoChats(database)
+        return MongoDocuments(database), MongoGraph(database), MongoChats(database), MongoReplies(database)
 
     try:
         yield connect

@@ -27,7 +27,9 @@ class Turn:
     up.
     failures: the agents that did not do their part, and why, by stable names: `degraded` of the reply.
     is_mode_known: False where the store could not tell which mode the user has chosen: then nothing is read or kept.
-    begun_s: the `time.time()` of its beginning; permit: what every write of the turn goes through.
+    begun_s: the `time.time()` of its beginning. permit: what every write of the turn goes through.
+    new_session_id: of the session that the turn may begin; None is any. question: the turn's own, where an attempt
+    before has kept it.
     """
 
     id: str
@@ -49,6 +51,8 @@ class Turn:
     failures: "Mapping[str, str]" = field(default_factory=dict)
     is_mode_known: bool = True
     begun_s: float | None = None
+    new_session_id: SessionId | None = None
+    question: Message | None = None
     permit: Permit = field(default_factory=Permit, compare=False, repr=False)
 
     def evolve(self, **changes: object) -> Self:

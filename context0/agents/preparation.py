@@ -56,7 +56,7 @@ class Preparation:
         is_kept = turn.privacy is not None and turn.privacy.stores_messages
         is_new = turn.session_id is None
         if is_kept and is_new:
-            turn = turn.evolve(session_id=self._transcript.new_session_id())
+            turn = turn.evolve(session_id=turn.new_session_id or self._transcript.new_session_id())
             self._contexts.begin(_key(turn))
         async with asyncio.TaskGroup() as group:  # a turn that is given up ends when its parts have ended
             beginning = group.create_task(_timed("session", answered, lambda: self._begun(turn, is_kept=is_kept)))

@@ -24,6 +24,14 @@ _ANALYSIS: Final = "analysis"
 _PAIR: Final = 2
 
 
+def question_id(turn_id: str) -> MessageId:
+    return MessageId(f"{turn_id}-q")
+
+
+def answer_id(turn_id: str) -> MessageId:
+    return MessageId(f"{turn_id}-a")
+
+
 class Transcript:
     """Writes turns to the chat store of an engine, and tells the built contexts of it."""
 
@@ -48,11 +56,14 @@ class Transcript:
 
     async def _begin(self, turn: Turn, session_id: SessionId) -> tuple[Session, Message]:
         chats = await self._engine.chats()
+        if turn.question is not None:
+            session = await chats.get_session(session_id, scope=turn.scope)
+            return replace(session, next_seq=turn.question.seq + _PAIR), turn.question
         now = self._engine.clock.now()
         title = shortened(turn.text, TITLE_CHARACTERS)
         fresh = Session(id=session_id, created_at=now, updated_at=now, title=title)
         asked = Message(
-            id=MessageId(f"{turn.id}-q"),
+            id=question_id(turn.id),
             session_id=session_id,
             seq=0,  # the store's to give
             role="user",
@@ -73,7 +84,7 @@ class Transcript:
         assert turn.session is not None  # noqa: S101 - begun before
         content = turn.answer if turn.mode != "redact" else await take_turns(masking(turn.answer, None))
         answer = Message(
-            id=MessageId(f"{turn.id}-a"),
+            id=answer_id(turn.id),
             session_id=turn.session.id,
             seq=turn.session.next_seq - 1,
             role="assistant",

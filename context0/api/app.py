@@ -11,15 +11,16 @@ from starlette.types import Receive, Scope, Send
 
 from context0 import __version__
 from context0.api.auth import Gate
-from context0.api.body import BodyReader
+from context0.api.body import LINES, BodyReader
 from context0.api.encoding import answer
 from context0.api.entry import Checks, Entry
 from context0.api.fairness import FairGate
 from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
+from context0.api.repeats import LONGEST_KEY, REPLAYED, Repeats
 from context0.api.routes import ROUTERS
 from context0.api.routes.health import PUBLIC
-from context0.api.routing import ANYWHERE, FAILURES
+from context0.api.routing import ANYWHERE, FAILURES, is_keyed
 from context0.api.services import Services
 from context0.observability.metrics import OPEN_STREAMS
 from stores.blocking import in_thread
@@ -32,6 +33,14 @@ _ABOUT: Final = (
 _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (c0_…) or a token (JWT)."},
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
+_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
+    "description": "The same request again under the same key has no second effect, and gets the same reply, with the"
+    f" header `{REPLAYED}: true`; 409 while it is under way, 422 for another request.",
 }
 _DOCS: Final = "/openapi.json"
 _LINKS: Final = (
@@ -62,9 +71,11 @@ class ServiceApp(FastAPI):
             schema.setdefault("components", {})["securitySchemes"] = _SCHEMES
             schema["security"] = [{name: []} for name in _SCHEMES]
             for path, operations in schema["paths"].items():
-                for operation in operations.values():
+                for method, operation in operations.items():
                     if path in self._public:
                         operation["security"] = []
+                    elif is_keyed(path, (method.upper(),), takes_lines=LINES in str(operation.get("requestBody"))):
+                        _take_key(operation)
                     _tell_failures(operation["responses"])
             _link(schema["paths"])
             self.openapi_schema = schema
@@ -103,6 +114,7 @@ def create_app(
         owners=OwnerLimits(services.requests),
         bodies=BodyReader(services.bodies),
         engine=services.engine,
+        repeats=Repeats(services.engine, kept_s=services.replies_s),
     )
     entry = Entry(checks, Routes(app.router.routes), app.router, observe=services.observe)
     services.engine.recorder.watch_gauge(OPEN_STREAMS, lambda: entry.streams.count)
@@ -134,6 +146,14 @@ def _link(paths: dict[str, Any]) -> None:
             if f"{{{name}}}" in path
             for operation in operations.values()
         }
+
+
+def _take_key(operation: dict[str, Any]) -> None:
+    """Add the header that makes a request safe to repeat, and what it may be refused with."""
+    others = [one for one in operation.get("parameters", ()) if one["name"].lower() != _KEY["name"].lower()]
+    operation["parameters"] = [*others, _KEY]
+    failure = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorReply"}}}}
+    operation["responses"].setdefault("409", {**failure, "description": "The same request is under way"})
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -20,6 +20,7 @@ from context0.api.errors import INTERNAL, failure_of, invalid
 from context0.api.fairness import FairGate
 from context0.api.finding import Routes
 from context0.api.limits import Admission, OwnerLimits
+from context0.api.repeats import Repeats, key_of
 from context0.api.routing import JsonRoute
 from context0.api.services import Call
 from context0.errors import Context0Error
@@ -39,6 +40,7 @@ class Checks:
     fair: FairGate
     bodies: BodyReader
     engine: EngineCore
+    repeats: Repeats
 
 
 class Entry:
@@ -120,7 +122,10 @@ class Entry:
             place.leave()
 
     async def _answered(self, route: JsonRoute, call: Call, envelope: Envelope) -> None:
-        response = await route.answer(call)
+        if route.is_changing and key_of(call.scope["headers"]) is not None:
+            response = await self._checks.repeats.answer(call, route)
+        else:
+            response = await route.answer(call)
         if isinstance(response, Answer):
             await envelope.send_whole(response)
         else:

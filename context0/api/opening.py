@@ -102,6 +102,7 @@ async def open_services(
                 times=StreamTimes(ping_s=settings.sse_ping_s, send_deadline_s=settings.send_deadline_s),
                 observe=observe,
                 loop_lag_ms=lambda: lag.standing_ms,
+                replies_s=settings.idempotency_kept_s,
             )
         finally:
             await turns.aclose()

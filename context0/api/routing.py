@@ -1,6 +1,6 @@
 """How routes are made here: requests as `Call`s, plain JSON only, no unknown parameter, the failures in the docs."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -41,8 +41,17 @@ FAILURES: Final[Mapping[int, str]] = {
 
 _INLINE_BYTES: Final = 65_536
 """Up to so many are read, and compared with what a route takes, in about a millisecond."""
+_CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_UNCHANGING: Final = frozenset({"/v1/memories/search"})
+"""Paths of routes that take a body and change nothing."""
+
 ANYWHERE: Final = (400, 401, 408, 413, 415, 429, 503)
 """What stands before the routes refuses with these."""
+
+
+def is_keyed(path: str, methods: Iterable[str], *, takes_lines: bool) -> bool:
+    """Say whether requests may have an Idempotency-Key. Lines need none: each is there once, however often it comes."""
+    return not takes_lines and path not in _UNCHANGING and not _CHANGING.isdisjoint(methods)
 
 
 class JsonRoute(APIRoute):
@@ -65,6 +74,7 @@ class JsonRoute(APIRoute):
         self._parameters = [(fields, of) for of, fields in places.items() if fields]
         self.takes_lines = LINES in str(self.openapi_extra)
         """Whether its function reads the body by itself, as it arrives."""
+        self.is_changing = is_keyed(path, self.methods or (), takes_lines=self.takes_lines)
         self.reads = path in _READING or "GET" in (self.methods or ())
         """Whether its function reads memories, which then are as new as the request asks for."""
         self._query = frozenset(field.alias for field in self.dependant.query_params)

@@ -35,6 +35,7 @@ class Services:
     """The parts of the service, opened and closed by who made them. model: the name that OpenAI's clients see.
 
     observe: is told of each request when it has ended. loop_lag_ms: how late the event loop is, all the time.
+    replies_s: how long replies to requests with a key are kept.
     """
 
     engine: MemoryEngine
@@ -49,14 +50,19 @@ class Services:
     times: StreamTimes = field(default_factory=StreamTimes)
     observe: Observe = nobody
     loop_lag_ms: Callable[[], float] = lambda: 0.0
+    replies_s: float = 86_400.0
 
 
 class Call(Request):
-    """A request whose owner is known. content: its body, read and within the limits."""
+    """A request whose owner is known. content: its body, read and within the limits.
 
-    def __init__(self, scope: Scope, receive: Receive, content: bytes) -> None:
+    effect: the name of what it does, where the client gave it a key: the same again must have no other effect.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, content: bytes, *, effect: str | None = None) -> None:
         super().__init__(scope, receive)
         self.content = content
+        self.effect = effect
 
     @property
     def owner(self) -> str:

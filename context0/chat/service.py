@@ -20,6 +20,7 @@ from context0.agents.outcome import Answered, Remembered
 from context0.agents.permit import Permit
 from context0.chat.conversations import Conversations
 from context0.chat.earlier import told_messages
+from context0.chat.repeated import kept_fields, kept_messages, named_turn
 from context0.chat.replies import log_turn, reply_fields
 from context0.context.cache import CacheLimits, ContextCache
 from context0.context.deltas import MemoryRemoved, MemoryWritten
@@ -35,7 +36,7 @@ from context0.memory.changes import (
     OwnerErased,
 )
 from context0.memory.engine import MemoryEngine
-from context0.memory.inputs import check_message, check_name_or_none, check_names, check_scope, check_time
+from context0.memory.inputs import check_message, check_name, check_name_or_none, check_names, check_scope, check_time
 from context0.settings import Settings
 from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, MemoryWrittenEvent
 from stores.errors import StoreError
@@ -49,6 +50,8 @@ _QUEUED_EVENTS: Final = 256
 _CLOSING_S: Final = 5.0
 _MOST_DELTAS: Final = 500
 """Where more memories change at once, contexts are read anew."""
+_LOOKED_BACK: Final = 200
+"""Messages among which a turn that is sent again is looked for."""
 _MOST_EXTRACTIONS: Final = 8
 """Model calls in the background at the same time: answers come first."""
 
@@ -60,6 +63,7 @@ class TurnOptions(TypedDict, total=False):
     turn without a session_id; it is shown to the model, and not kept.
     session_id: any name; one that the user has not used begins a session, and users do not share names.
     mode: normal, read_only, off_record or redact; None is the session's, or else the user's, or else normal.
+    turn_key: a name for the turn, for `send`: the same again goes on with the same turn, or tells how it ended.
     project: whose facts are used and extended. reference_time: what "yesterday" counts from; default now.
     """
 
@@ -68,6 +72,7 @@ class TurnOptions(TypedDict, total=False):
     project: str | None
     reference_time: datetime | None
     earlier: Sequence[tuple[Role, str]]
+    turn_key: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -159,7 +164,10 @@ class ChatService(Conversations):
         """
         live = self._live(user_id)
         with self._alive(live):
-            answered = Answered(await self._begun(message, live, options))
+            turn, told = await self._again(await self._begun(message, live, options), options.get("turn_key"))
+            if told is not None:
+                return told
+            answered = Answered(turn)
             await self._answer(answered, live, _nowhere)
             first: asyncio.Future[Remembered] = asyncio.get_running_loop().create_future()
             self._keep(self._afterwards(answered, _nowhere, live, first), live)
@@ -190,6 +198,20 @@ class ChatService(Conversations):
             if not is_done:
                 running.cancel()
                 await asyncio.wait((running,))
+
+    async def _again(self, turn: Turn, key: str | None) -> tuple[Turn, ChatReply | None]:
+        """Return the turn as an attempt before has left it, and its reply if it has one. A round trip with a key."""
+        if key is None:
+            return turn, None
+        turn = turn.evolve(**named_turn(turn.scope, check_name("turn_key", key)))
+        session_id = turn.session_id or turn.new_session_id
+        assert session_id is not None  # noqa: S101 - a named turn has one
+        chats = await self._engine.chats()
+        messages = await chats.recent(session_id, scope=turn.scope, limit=_LOOKED_BACK)
+        question, answer = kept_messages(turn.id, messages)
+        if question is not None and answer is not None and answer.state != "partial":
+            return turn, ChatReply(**kept_fields(turn.id, answer))
+        return turn if question is None else turn.evolve(session_id=session_id, question=question), None
 
     async def _begun(self, message: str, live: _Live, options: TurnOptions) -> Turn:
         """Check everything and return the turn, with the mode that holds for it. Raises InvalidInput, EngineClosed."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from context0.clock import Clock, from_ms, to_ms
-from context0.errors import EngineClosed
+from context0.errors import ConfigurationError, EngineClosed
 from context0.memory.analysis import QuestionReader
 from context0.memory.answer_caches import build_answer_caches
 from context0.memory.background import Opening, end
@@ -25,6 +25,7 @@ from context0.memory.changes import (
     Watcher,
 )
 from context0.memory.consistency import Consistency
+from context0.memory.due_work import StoreTime
 from context0.memory.facts import FactKeeper
 from context0.memory.gate import Gate
 from context0.memory.ids import MemoryIds
@@ -49,6 +50,7 @@ from stores.cursors import CursorCodec
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
 from stores.records import Document, Memory, MemoryId, Scope, Statement, Validity
+from stores.reply_protocol import ReplyStore
 
 _CURSOR_KEY: Final = "cursor_key"
 _INLINE_ITEMS: Final = 16
@@ -79,6 +81,8 @@ class EngineCore:
         self._ids = MemoryIds()
         self._opening = Opening(self._open)
         self._chats_opening = Opening(parts.chats.open)
+        self._replies_opening = None if parts.replies is None else Opening(parts.replies.open)
+        self._store_time = StoreTime(parts.documents, parts.clock)
         self._closed = False
         self._cursors = CursorCodec(bytes(32))
         self._signer = Signer(bytes(32))
@@ -147,10 +151,13 @@ class EngineCore:
         async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
             for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes, parts.chats):
                 stack.push_async_callback(part.aclose)
-            if parts.shared is not None:
-                stack.push_async_callback(parts.shared.aclose)
+            for rest in (parts.shared, parts.replies):
+                if rest is not None:
+                    stack.push_async_callback(rest.aclose)
             await self._opening.aclose()
             await self._chats_opening.aclose()
+            if self._replies_opening is not None:
+                await self._replies_opening.aclose()
             await self._answers.aclose()
             if parts.announcer is not None:
                 await parts.announcer.aclose()
@@ -165,6 +172,21 @@ class EngineCore:
         if self._closed:
             raise EngineClosed("the engine was closed; make a new one")
         return self._parts.chats
+
+    async def replies(self) -> ReplyStore:
+        """Return the store of replies, opened by whoever needs it first. Raises as `chats`, and ConfigurationError."""
+        if self._replies_opening is None or self._parts.replies is None:
+            raise ConfigurationError("this engine keeps no replies; make it from settings, or give its parts `replies`")
+        await self._ready()
+        await self._replies_opening.ready()
+        if self._closed:
+            raise EngineClosed("the engine was closed; make a new one")
+        return self._parts.replies
+
+    async def store_now(self) -> datetime:
+        """Return the time by which leases count: the store's. A round trip a minute, where that is elsewhere."""
+        await self._store_time.refresh()
+        return self._store_time.now()
 
     def attach(
         self,

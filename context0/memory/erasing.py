@@ -16,6 +16,7 @@ from stores.chat_protocol import ChatStore
 from stores.errors import StoreError
 from stores.protocols import GraphStore, VectorStore
 from stores.records import Keyset, Scope
+from stores.reply_protocol import ReplyStore
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,9 @@ async def erase_owner(scope: Scope, holders: Holders) -> tuple[StoreReceipt, ...
     receipts.append(
         await _receipt(parts.chats.name, partial(_erase_chats, holders, scope), partial(_count_chats, holders, scope))
     )
+    if parts.replies is not None:
+        kept = parts.replies
+        receipts.append(await _receipt(kept.name, partial(_erase_replies, kept, scope), partial(kept.count, scope)))
     left = await parts.documents.count(scope)
     documents = StoreReceipt(store=parts.documents.name, removed={**removed, **learned}, remaining=sum(left.values()))
     receipts.insert(0, documents)
@@ -122,6 +126,11 @@ async def _beside(store: OwnerStore, scope: Scope, *, is_whole: bool) -> StoreRe
 
 async def _nothing() -> Mapping[str, int]:
     return {}
+
+
+async def _erase_replies(replies: ReplyStore, scope: Scope) -> Mapping[str, int]:
+    await replies.open()
+    return {"replies": await replies.erase(scope)}
 
 
 async def _rebuildable(kind: str, store: VectorStore | GraphStore, scope: Scope) -> StoreReceipt:

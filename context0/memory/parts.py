@@ -10,6 +10,7 @@ from context0.memory.announcing import Announcer
 from context0.observability.recorder import SILENT, Recorder
 from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
+from stores.reply_protocol import ReplyStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,5 +62,7 @@ class EngineParts:
     """Whether this process does the index work of others, and says so in the store."""
     analyser: QueryAnalyser | None = None
     recorder: Recorder = SILENT
+    replies: ReplyStore | None = None
+    """Where replies to requests with a key are kept; opened when the first comes, and erased with their owner."""
     shared: SharedCache | None = None
     """The cache that processes share; the engine gives it the store's key, and closes it."""

@@ -5,6 +5,7 @@ from stores.mongo.client import MongoDatabase, MongoOptions
 from stores.mongo.documents import MongoDocuments
 from stores.mongo.graph import MongoGraph
 from stores.mongo.keys import MongoKeys
+from stores.mongo.replies import MongoReplies
 from stores.registry import StoreOptions, StoreSet
 
 
@@ -23,4 +24,5 @@ def build(url: str, options: StoreOptions) -> StoreSet:
         graph=MongoGraph(database),
         chats=MongoChats(database),
         keys=MongoKeys(database),
+        replies=MongoReplies(database),
     )

@@ -32,7 +32,8 @@ from stores.mongo.chat_queries import LIVE, OWNED, WHOLE
 from stores.mongo.client import CollectionName, MongoDatabase, Row
 from stores.mongo.codec import escape, unescape
 from stores.mongo.faults import is_only_duplicates
-from stores.mongo.indexes import prepare_chat_indexes
+from stores.mongo.index_table import CHAT_INDEXES
+from stores.mongo.indexes import prepare_small_indexes
 from stores.mongo.reading import each, find
 from stores.records import (
     Decision,
@@ -63,7 +64,7 @@ class MongoChats:
         """Connect; empty collections get their indexes, others a logged warning if one is missing."""
         await self._database.open(self)
         try:
-            await prepare_chat_indexes(self._database)
+            await prepare_small_indexes(self._database, CHAT_INDEXES)
         except BaseException:
             await self.aclose()
             raise

@@ -36,6 +36,7 @@ CollectionName = Literal[
     "chat_profiles",
     "chat_decisions",
     "api_keys",
+    "replies",
 ]
 
 DEFAULT_DATABASE: Final = "context0"

@@ -188,4 +188,9 @@ CHAT_INDEXES: Final[tuple[Index, ...]] = (
     ),
 )
 
-INDEXES: Final[tuple[Index, ...]] = (*DOCUMENT_INDEXES, *CHAT_INDEXES)
+REPLY_INDEXES: Final[tuple[Index, ...]] = (
+    Index(collection="replies", name="replies_owner", keys=(("source_user_id", 1),), serves="replies: erase, count"),
+    Index(collection="replies", name="replies_expiry", keys=(("expires_at", 1),), serves="replies: sweep"),
+)
+
+INDEXES: Final[tuple[Index, ...]] = (*DOCUMENT_INDEXES, *CHAT_INDEXES, *REPLY_INDEXES)

@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure
 from stores.errors import Incompatible
 from stores.mongo.client import CollectionName, MongoDatabase, Row
 from stores.mongo.faults import NAMESPACE_NOT_FOUND
-from stores.mongo.index_table import CHAT_INDEXES, DOCUMENT_INDEXES, INDEXES, TEXT_OPTIONS, UNIQUE_MEMORY, Index, Keys
+from stores.mongo.index_table import DOCUMENT_INDEXES, INDEXES, TEXT_OPTIONS, UNIQUE_MEMORY, Index, Keys
 
 log: Final = logging.getLogger(__name__)
 
@@ -50,14 +50,14 @@ async def prepare_indexes(database: MongoDatabase, *, is_new: bool) -> None:
     _tell_missing(found, made, database)
 
 
-async def prepare_chat_indexes(database: MongoDatabase) -> None:
-    """Create the indexes of chat collections that are empty; of the others, log what is missing.
+async def prepare_small_indexes(database: MongoDatabase, indexes: Sequence[Index]) -> None:
+    """Create the indexes of collections that are empty; of the others, log what is missing.
 
     None of them is a matter of correctness: one message per place is what the `_id` of messages promises.
     """
     exact = await _is_mongodb(database)
-    found = await _compare_all(database, CHAT_INDEXES, exact=exact)
-    missing = _missing(CHAT_INDEXES, found, database)
+    found = await _compare_all(database, indexes, exact=exact)
+    missing = _missing(indexes, found, database)
     empty: dict[CollectionName, bool] = {}
     for name in {index.collection for index in missing}:
         with database.calls():

@@ -6,6 +6,7 @@ from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
 from stores.sqlite.keys import SqliteKeys
+from stores.sqlite.replies import SqliteReplies
 
 
 def build(url: str, options: StoreOptions) -> StoreSet:
@@ -16,4 +17,5 @@ def build(url: str, options: StoreOptions) -> StoreSet:
         graph=SqliteGraph(database),
         chats=SqliteChats(database),
         keys=SqliteKeys(database),
+        replies=SqliteReplies(database),
     )

@@ -222,6 +222,23 @@ _VERSION_9: Final = """
 ALTER TABLE api_keys ADD COLUMN operator INTEGER NOT NULL DEFAULT 0;
 """
 
+_VERSION_10: Final = """
+CREATE TABLE replies (
+    id           TEXT NOT NULL UNIQUE,
+    owner        TEXT NOT NULL,
+    fingerprint  TEXT NOT NULL,
+    holder       TEXT NOT NULL,
+    held_ms      INTEGER NOT NULL,
+    expires_ms   INTEGER NOT NULL,
+    status       INTEGER,
+    headers      TEXT,
+    body         BLOB
+) STRICT;
+CREATE INDEX replies_of_owner ON replies (owner);
+CREATE INDEX replies_expiry ON replies (expires_ms);
+"""
+"""status: NULL while a request is carried out."""
+
 MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_1,
     _VERSION_2,
@@ -232,6 +249,7 @@ MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_7,
     _VERSION_8,
     _VERSION_9,
+    _VERSION_10,
 )
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 

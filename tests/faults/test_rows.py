@@ -18,6 +18,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-embeddings": 4,
     "D9-redis": 4,
     "D18-llm": 4,
+    "D23-soak": 2,
 }
 ELSEWHERE: Final = {row: "tests/security/test_rows.py" for row in ROWS if row.startswith("S")}
 """Rows that a test module of their own runs small."""
@@ -26,7 +27,7 @@ ELSEWHERE: Final = {row: "tests/security/test_rows.py" for row in ROWS if row.st
 @pytest.mark.parametrize("row", SMALL)
 def test_nothing_of_a_row_is_broken(row: str) -> None:
     """In a process of its own: some rows fork, and so must run no thread."""
-    command = [sys.executable, "-m", "tests.faults.rows", row, "--count", str(SMALL[row])]
+    command = [sys.executable, "-m", "tests.faults.rows", row, "--count", str(SMALL[row]), "--seconds", "1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout.splitlines()[-1])

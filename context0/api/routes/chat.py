@@ -34,8 +34,10 @@ async def chat(
     token…, done, memory_written. A stream that breaks ends its turn, unless `"resumable": true` was sent.
     """
     if body.stream or MEDIA_TYPE in (accept or ""):
+        no_key(call)
         return _streamed(call, body)
-    reply = await call.while_connected(call.services.chat.send(body.message, user_id=call.owner, **_options(body)))
+    options: TurnOptions = {**_options(body), "turn_key": call.effect}
+    reply = await call.while_connected(call.services.chat.send(body.message, user_id=call.owner, **options))
     return client_gone() if reply is None else answer(reply)
 
 
@@ -61,6 +63,13 @@ async def follow_turn(
     if after is None:
         raise Refused(400, "invalid_event_id", "Last-Event-ID is not of this turn; send an id of its events, or none")
     return EventStream(turn, services, after=after)
+
+
+def no_key(call: Call) -> None:
+    """Raises Refused for a stream with a key: nobody could read it again under that."""
+    if call.effect is not None:
+        told = 'Idempotency-Key: a stream has none; send "resumable": true, and take it up by its Last-Event-ID'
+        raise Refused(422, "invalid_input", told)
 
 
 def _streamed(call: Call, body: ChatRequest) -> Response:

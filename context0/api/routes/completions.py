@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from context0.api.encoding import answer
 from context0.api.openai_compat import Asked, CompletionEncoder, StreamedCompletion, asked, completion, ends
+from context0.api.routes.chat import no_key
 from context0.api.routing import router, streamed, told
 from context0.api.services import Call, client_gone
 from context0.api.sse import EventStream
@@ -42,8 +43,10 @@ async def create_completion(
     if turn.session_id is None:
         turn = replace(turn, session_id=call.services.threads.take(call.owner, turn.earlier))
     if body.stream:
+        no_key(call)
         return _streamed(call, body, turn)
-    reply = await call.while_connected(call.services.chat.send(turn.message, user_id=call.owner, **_options(turn)))
+    options: TurnOptions = {**_options(turn), "turn_key": call.effect}
+    reply = await call.while_connected(call.services.chat.send(turn.message, user_id=call.owner, **options))
     if reply is None:
         return client_gone()
     _remember(call, turn, reply)

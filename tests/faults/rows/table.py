@@ -39,6 +39,9 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
+    "D23-soak": Row(
+        target="soak:run", full=8, seconds=1_800, title="mixed load and random faults: RSS, descriptors, tasks level"
+    ),
     "S1-sqlite": Row(target="tests.security.isolation:on_sqlite", full=20_000, title="others' ids everywhere: leaks 0"),
     "S1-mongodb": Row(
         target="tests.security.isolation:on_mongodb", full=5_000, title="others' ids everywhere, MongoDB path: leaks 0"
