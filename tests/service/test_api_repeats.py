@@ -184,7 +184,8 @@ async def test_erasing_an_owner_erases_the_replies_too(
     receipt = (await anna.delete("/v1/me")).json()
     assert receipt["ok"]
     assert {"replies": 1} in [store["removed"] for store in receipt["stores"]]
-    again = await anna.post("/v1/memories", json=NOTE, headers=keyed("k"))
+    async with service.bare(headers={"authorization": f"Bearer {await service.key('anna')}"}) as anew:
+        again = await anew.post("/v1/memories", json=NOTE, headers=keyed("k"))
     assert (again.status_code, "idempotency-replayed" in again.headers) == (201, False)
 
 

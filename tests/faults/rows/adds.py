@@ -92,13 +92,13 @@ def kill_one(folder: Path, target: str, patience_s: float, kill_server: Any) -> 
         raise AssertionError(f"the writer ended by itself, with {status}")
 
 
-def engine_at(folder: Path, target: str) -> MemoryEngine:
+def engine_at(folder: Path, target: str, *, timeout_s: float = 2.0) -> MemoryEngine:
     if target == SQLITE:
         database = SqliteDatabase(folder / "context0.db")
         documents: Any = SqliteDocuments(database)
         others = {"graph": SqliteGraph(database), "chats": SqliteChats(database)}
     else:
-        mongo = MongoDatabase(target, options=MongoOptions(min_pool=0, timeout_s=2.0))
+        mongo = MongoDatabase(target, options=MongoOptions(min_pool=0, timeout_s=timeout_s))
         documents = MongoDocuments(mongo)
         others = {"graph": MongoGraph(mongo), "chats": MongoChats(mongo)}
     parts = EngineParts(
@@ -174,7 +174,7 @@ def told_of(folder: Path) -> Mapping[str, list[Told]]:
 async def examine(folder: Path, target: str, kills: int) -> tuple[dict[str, float], tuple[str, ...]]:
     """Open everything as the next process does, and compare it with the ledger."""
     counts: Counter[str] = Counter({"lost": 0, "phantoms": 0})
-    async with engine_at(folder, target) as engine:
+    async with engine_at(folder, target, timeout_s=60.0) as engine:
         for writer, told in told_of(folder).items():
             counts["acknowledged"] += len(told)
             stored = [one.content async for one, _ in engine.export(user_id=f"anna {writer}")]

@@ -33,6 +33,7 @@ _FAULT_S: Final = 4.0
 _CALM_S: Final = 8.0
 _QUIET_S: Final = 1.0
 _PAUSE_S: Final = 0.05
+_PATIENCE_S: Final = 120.0
 _KEPT: Final = 30
 """Memories of a user at the same time, and turns of a session, before they are deleted."""
 _WARM_SHARE: Final = 0.25
@@ -158,7 +159,7 @@ async def _stack(folder: Path) -> AsyncIterator[tuple[Served, dict[str, FaultPro
 
 
 def _client(url: str, key: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=30)
+    return httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=_PATIENCE_S)
 
 
 async def _forget(requests: list[Any]) -> None:
@@ -179,6 +180,8 @@ async def _user(url: str, key: str, load: Load, chance: float) -> None:
             load.under_way += 1
             try:
                 await _round(client, load, random, held, turn, first["id"])
+            except httpx.HTTPError as error:
+                load.broken.append(f"no answer: {type(error).__name__}")
             finally:
                 load.under_way -= 1
             await asyncio.sleep(_PAUSE_S)
