@@ -85,6 +85,8 @@ class _Attack:
         await self._asked("POST", "/v1/memories/search", {"query": "word", "cursor": payload})
         await self._asked("POST", "/v1/chat", {"message": payload, "session_id": payload, "mode": "read_only"})
         await self._asked("PUT", "/v1/mode", {"mode": "redact", "session_id": payload})
+        if not text.strip("."):
+            return  # as a step of a path it is the client that takes it away
         for path in ("/v1/memories/{}", "/v1/sessions/{}", "/v1/sessions/{}/messages", "/v1/memories?cursor={}"):
             answer = await self._asked("GET", path.replace("{}", quote(text, safe="")))
             if answer.is_success and not path.startswith("/v1/memories?"):
