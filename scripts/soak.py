@@ -1,6 +1,6 @@
 """Runs rows of the fault matrix at their full counts, and writes one report with every denominator.
 
-python scripts/soak.py --rows D1,D3 --kills 1000 --minutes 30 --out docs/soak_report.md --json docs/soak_report.json
+python scripts/soak.py --rows D1,D3 --kills 1000 --minutes 30 --out reports/fault_report.md --json reports/fault_report.json
 
 Each row runs in a process of its own; the rows of a report that is there already stay, but those that ran again.
 """
@@ -100,8 +100,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help="how often, in place of each row's own full count")
     parser.add_argument("--minutes", type=float, help="how long, of rows that last a time")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "soak_report.md")
-    parser.add_argument("--json", type=Path, default=ROOT / "docs" / "soak_report.json")
+    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "fault_report.md")
+    parser.add_argument("--json", type=Path, default=ROOT / "reports" / "fault_report.json")
     told = parser.parse_args()
     report: dict[str, Any] = json.loads(told.json.read_text()) if told.json.exists() else {"rows": {}}
     report["machine"] = machine()
