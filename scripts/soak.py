@@ -1,6 +1,6 @@
 """Runs rows of the fault matrix at their full counts, and writes one report with every denominator.
 
-python scripts/soak.py --rows D1,D3 --kills 1000 --minutes 30 --out reports/fault_report.md --json reports/fault_report.json
+python scripts/soak.py --rows D1,D3 --kills 1000 --minutes 30 --out report.md --json report.json
 
 Each row runs in a process of its own; the rows of a report that is there already stay, but those that ran again.
 """
