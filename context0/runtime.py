@@ -63,6 +63,7 @@ def build_parts(settings: Settings) -> EngineParts:
         graph=stores.graph,
         chats=_behind_a_journal(stores.chats, settings),
         replies=stores.replies,
+        audit=stores.audit,
         embedder=build_embedder(
             settings.embedding_provider,
             EmbedderOptions(

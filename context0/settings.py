@@ -230,6 +230,10 @@ class Settings(BaseSettings):
         default=1_000, ge=0, description="Warn when more memories wait for their index; 0: never."
     )
 
+    audit: Literal["off", "writes", "all"] = Field(
+        default="off",
+        description="What the service notes of each user's requests, chained: nothing, what changes something, or all.",
+    )
     host: str = Field(default="127.0.0.1", description="The address that the service listens on.")
     port: int = Field(default=8000, ge=0, le=65_535, description="The port of the service; 0: any free one.")
     jwt_secret: SecretStr = Field(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import unquote, urlsplit
 
+from stores.audit import AuditStore
 from stores.chat_protocol import ChatStore
 from stores.journal.chats import JournaledChats
 from stores.journal.options import JournalOptions
@@ -42,6 +43,7 @@ class StoreSet:
     chats: ChatStore
     keys: KeyStore
     replies: ReplyStore
+    audit: AuditStore
 
 
 STORES: Final[Mapping[str, str]] = {

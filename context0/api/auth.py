@@ -73,7 +73,7 @@ class LocalDeveloper:
         origin = told.get(b"origin", b"").decode("latin-1").lower()
         if origin and not _LOCAL_HOST.fullmatch(origin.partition("://")[2]):
             raise Refused(403, "not_local", "with --dev other sites are not served")
-        return Caller(owner=DEV_OWNER, operator=True)
+        return Caller(owner=DEV_OWNER, operator=True, credential="dev")
 
     async def aclose(self) -> None:
         """Nothing to close."""

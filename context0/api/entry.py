@@ -10,8 +10,10 @@ from functools import partial
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from context0.api.audit import AuditEvent, AuditTrail
 from context0.api.auth import Gate
 from context0.api.body import BodyReader
 from context0.api.encoding import Answer
@@ -126,6 +128,8 @@ class Entry:
             response = await self._checks.repeats.answer(call, route)
         else:
             response = await route.answer(call)
+        if (trail := call.services.audit) is not None and "caller" in call.scope["state"]:
+            await _noted(trail, call, route, response)
         if isinstance(response, Answer):
             await envelope.send_whole(response)
         else:
@@ -136,6 +140,24 @@ class Entry:
         for name, value in scope["headers"]:
             if name == TOKEN_HEADER:
                 await self._checks.engine.catch_up(value.decode("latin-1"), user_id=scope["state"]["caller"].owner)
+
+
+async def _noted(trail: AuditTrail, call: Call, route: JsonRoute, response: Response) -> None:
+    """Note what was done, before it is acknowledged; reading may be noted a moment later. Raises StoreError."""
+    is_read = call.method == "GET" or route.path == "/v1/memories/search"
+    if is_read and trail.level == "writes":
+        return
+    made = response.headers.get("location", "").rpartition("/")[2]
+    event = AuditEvent(
+        owner=call.owner,
+        at=call.services.engine.clock.now(),
+        actor=call.scope["state"]["caller"].credential,
+        action=f"{call.method} {route.path}",
+        targets=[str(value)[:64] for value in call.path_params.values()] + ([made] if made else []),
+        outcome=str(response.status_code),
+        request_id=call.scope["state"]["request_id"],
+    )
+    await (trail.read(event) if is_read else trail.write(event))
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -75,7 +75,7 @@ class KeyRing:
             return None
         if len(self._known) >= _KNOWN_KEYS:
             self._known.clear()
-        caller = Caller(owner=held.owner, operator=held.operator)
+        caller = Caller(owner=held.owner, operator=held.operator, credential=f"key:{held.id}")
         self._known[told] = (caller, self._clock() + self._cache_s)
         return caller
 

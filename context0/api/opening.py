@@ -12,6 +12,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from context0.api.app import create_app
+from context0.api.audit import AuditTrail
 from context0.api.auth import Authenticator, Credentials, LocalDeveloper
 from context0.api.body import BodyLimits
 from context0.api.envelope import Observe
@@ -77,7 +78,12 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open what routes work with on an engine, which the caller closes."""
     turns = Turns(kept_s=settings.turn_log_s, max_bytes=settings.turn_log_max_bytes)
-    async with ChatService(engine) as chat, LoopLagMonitor(SILENT) as lag:
+    async with AsyncExitStack() as stack, ChatService(engine) as chat, LoopLagMonitor(SILENT) as lag:
+        trail = None
+        if settings.audit != "off":
+            store, key = await engine.audit_trail()
+            trail = AuditTrail(store, key, level=settings.audit)
+            stack.push_async_callback(trail.aclose)
         try:
             yield Services(
                 engine=engine,
@@ -103,6 +109,7 @@ async def open_services(
                 observe=observe,
                 loop_lag_ms=lambda: lag.standing_ms,
                 replies_s=settings.idempotency_kept_s,
+                audit=trail,
             )
         finally:
             await turns.aclose()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
+from context0.api.audit import AuditTrail
 from context0.api.auth import Authenticator
 from context0.api.body import BodyLimits
 from context0.api.caller import Caller
@@ -36,6 +37,7 @@ class Services:
 
     observe: is told of each request when it has ended. loop_lag_ms: how late the event loop is, all the time.
     replies_s: how long replies to requests with a key are kept.
+    audit: notes what was done; None: nobody does.
     """
 
     engine: MemoryEngine
@@ -51,6 +53,7 @@ class Services:
     observe: Observe = nobody
     loop_lag_ms: Callable[[], float] = lambda: 0.0
     replies_s: float = 86_400.0
+    audit: AuditTrail | None = None
 
 
 class Call(Request):

@@ -84,7 +84,11 @@ class Tokens:
             if key is None:
                 return None
             claims = self._claims(token, key, str(header["alg"]))
-            return Caller(owner=check_scope(claims["sub"]).owner, operator=_is_operator(claims.get("scope")))
+            return Caller(
+                owner=check_scope(claims["sub"]).owner,
+                operator=_is_operator(claims.get("scope")),
+                credential=f"token:{str(claims.get('jti', ''))[:64]}",
+            )
         except (jwt.PyJWTError, InvalidInput, ValueError, OverflowError):
             return None
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from context0 import __version__
 from context0.cli import (
+    auditing,
     chatting,
     doctoring,
     evaluating,
@@ -40,7 +41,7 @@ INTERRUPTED: Final = 130
 app: Final = typer.Typer(add_completion=False, invoke_without_command=True)
 for part in (
     *(touring, memories, chatting, serving, keys, doctoring, reindexing, evaluating, models),
-    *(transferring, working, tasks, quarantining, receipts),
+    *(transferring, working, tasks, quarantining, receipts, auditing),
 ):
     app.add_typer(part.commands)
 

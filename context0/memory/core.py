@@ -1,11 +1,13 @@
 """What an engine is beneath its calls: parts opened on first use and closed once, and work in the background."""
 
 import asyncio
+import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import islice
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -86,6 +88,7 @@ class EngineCore:
         self._closed = False
         self._cursors = CursorCodec(bytes(32))
         self._signer = Signer(bytes(32))
+        self._audit_key = bytes(32)
         self._guard = ModelGuard(parts.documents, parts.embedder)
         limits = parts.limits
         self._indexes: OwnerCache[OwnerIndex] = OwnerCache(
@@ -151,7 +154,7 @@ class EngineCore:
         async with AsyncExitStack() as stack:  # so that one that cannot be closed keeps no other open
             for part in (parts.embedder, parts.documents, parts.graph, parts.vectors, self._indexes, parts.chats):
                 stack.push_async_callback(part.aclose)
-            for rest in (parts.shared, parts.replies):
+            for rest in (parts.shared, parts.replies, parts.audit):
                 if rest is not None:
                     stack.push_async_callback(rest.aclose)
             await self._opening.aclose()
@@ -268,6 +271,7 @@ class EngineCore:
         self._cursors = CursorCodec(key)
         self._consistency.arm(key)
         self._signer = Signer(key)
+        self._audit_key = hmac.digest(key, b"context0 audit", sha256)
         if parts.shared is not None:
             parts.shared.arm(key)
         await warm_up(parts.embedder)  # now, not in a search: beside the reading of an index it would slow both

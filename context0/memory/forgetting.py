@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from context0.embeddings.wrapper import Wrapper
-from context0.errors import InvalidInput
+from context0.errors import ConfigurationError, InvalidInput
 from context0.memory.bulk import BulkEngine
 from context0.memory.changes import OwnerErased
 from context0.memory.erasing import Holders, OwnerStore, count_left, erase_owner
@@ -20,6 +20,7 @@ from context0.memory.receipts import nameless
 from context0.memory.results import ErasureReceipt
 from context0.memory.word_caches import forget_words
 from context0.settings import Settings
+from stores.audit import AuditStore
 from stores.errors import StoreError
 from stores.lateness import digest_of
 from stores.records import Scope
@@ -97,6 +98,15 @@ class ForgettingEngine(BulkEngine):
         """Return what is kept of an erasure, as JSON: its last receipt, with a digest in the place of the name."""
         await self._ready()
         return await self._parts.documents.get_meta(_key(receipt_id))
+
+    async def audit_trail(self) -> tuple[AuditStore, bytes]:
+        """Return where the service notes what it did, open, and the key of the notes. Raises ConfigurationError."""
+        await self._ready()
+        store = self._parts.audit
+        if store is None:
+            raise ConfigurationError("an engine made of parts has no audit trail, unless it is one of the parts")
+        await store.open()
+        return store, self._audit_key
 
     async def flush(self) -> int:
         """Do the background work that is due now, and return how many memories it took up."""

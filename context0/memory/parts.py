@@ -8,6 +8,7 @@ from context0.embeddings.protocol import Embedder
 from context0.memory.analysis import QueryAnalyser
 from context0.memory.announcing import Announcer
 from context0.observability.recorder import SILENT, Recorder
+from stores.audit import AuditStore
 from stores.chat_protocol import ChatStore
 from stores.protocols import DocumentStore, GraphStore, VectorStore
 from stores.reply_protocol import ReplyStore
@@ -64,5 +65,7 @@ class EngineParts:
     recorder: Recorder = SILENT
     replies: ReplyStore | None = None
     """Where replies to requests with a key are kept; opened when the first comes, and erased with their owner."""
+    audit: AuditStore | None = None
+    """Where the service notes what it did; the engine closes it."""
     shared: SharedCache | None = None
     """The cache that processes share; the engine gives it the store's key, and closes it."""

@@ -9,6 +9,7 @@ from context0.sdk.exporting import MEMORIES_ONLY, Exported, exported
 from context0.sdk.importing import Importable, Importables, ImportParts
 from context0.sdk.options import ListOptions, MemoryChanges, MemoryFields, MemoryInput, SearchOptions, TurnOptions
 from context0.sdk.streaming import StreamedTurn
+from context0.wire.audit import AuditList
 from context0.wire.chat import ChatDecision, ChatReply, Mode, Ruling
 from context0.wire.memories import (
     HistoryRecord,
@@ -209,6 +210,10 @@ class AsyncTasks(_Resource):
 
 class AsyncMe(_Resource):
     """Everything that is kept of the user whose key it is."""
+
+    async def audit(self, *, limit: int = 100, cursor: str | None = None) -> AuditList:
+        """Return a page of what was done with the user's memory, newest first. Raises NotFound where it is off."""
+        return await self._courier.call(owner_calls.audit(limit, cursor))
 
     async def erase(self, *, keep_keys: bool = False) -> ReceiptRecord:
         """Erase everything in every store, and return the signed receipt; one that is not `ok` means: call again.

@@ -6,7 +6,8 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from context0.sdk.answers import reading, reading_as
-from context0.sdk.requests import Call, Request
+from context0.sdk.requests import Call, Request, query_of
+from context0.wire.audit import AuditList
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import Health, OwnerRecord
 
@@ -37,6 +38,11 @@ def erase(*, keep_keys: bool = False) -> Call[ReceiptRecord]:
     query = {"keep_keys": "true"} if keep_keys else {}
     request = Request(method="DELETE", path=_ME, query=query, repeat="always" if keep_keys else "unsent")
     return Call(request=request, read=reading(ReceiptRecord))
+
+
+def audit(limit: int, cursor: str | None) -> Call[AuditList]:
+    query = query_of(limit=limit, cursor=cursor)
+    return Call(request=Request(method="GET", path=f"{_ME}/audit", query=query), read=reading(AuditList))
 
 
 def export() -> Request:

@@ -1,5 +1,6 @@
 """mongodb://… to live stores."""
 
+from stores.mongo.audit import MongoAudit
 from stores.mongo.chats import MongoChats
 from stores.mongo.client import MongoDatabase, MongoOptions
 from stores.mongo.documents import MongoDocuments
@@ -25,4 +26,5 @@ def build(url: str, options: StoreOptions) -> StoreSet:
         chats=MongoChats(database),
         keys=MongoKeys(database),
         replies=MongoReplies(database),
+        audit=MongoAudit(database),
     )

@@ -37,6 +37,8 @@ CollectionName = Literal[
     "chat_decisions",
     "api_keys",
     "replies",
+    "audit_lines",
+    "audit_heads",
 ]
 
 DEFAULT_DATABASE: Final = "context0"

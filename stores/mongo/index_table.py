@@ -147,6 +147,12 @@ DOCUMENT_INDEXES: Final[tuple[Index, ...]] = (
         serves="history, delete, erase: versions that no longer fit inside their memory",
     ),
     Index(
+        collection="audit_lines",
+        name="latest_lines",
+        keys=(("owner", 1), ("seq", -1)),
+        serves="list_page of an audit trail",
+    ),
+    Index(
         collection="context0_erasures",
         name="latest_erasures",
         keys=(("erased_at", 1),),

@@ -1,5 +1,6 @@
 """reference:// to dicts, for tests and to try things out: nothing is kept."""
 
+from stores.reference.audit import ReferenceAudit
 from stores.reference.chats import ReferenceChats
 from stores.reference.documents import ReferenceDocuments
 from stores.reference.graph import ReferenceGraph
@@ -17,4 +18,5 @@ def build(url: str, options: StoreOptions) -> StoreSet:  # noqa: ARG001 - the sh
         chats=ReferenceChats(),
         keys=ReferenceKeys(),
         replies=ReferenceReplies(),
+        audit=ReferenceAudit(),
     )

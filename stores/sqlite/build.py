@@ -1,6 +1,7 @@
 """sqlite:///path.db to live stores."""
 
 from stores.registry import StoreOptions, StoreSet, path_of
+from stores.sqlite.audit import SqliteAudit
 from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
@@ -18,4 +19,5 @@ def build(url: str, options: StoreOptions) -> StoreSet:
         chats=SqliteChats(database),
         keys=SqliteKeys(database),
         replies=SqliteReplies(database),
+        audit=SqliteAudit(database),
     )

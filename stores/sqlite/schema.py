@@ -239,6 +239,28 @@ CREATE INDEX replies_expiry ON replies (expires_ms);
 """
 """status: NULL while a request is carried out."""
 
+_VERSION_11: Final = """
+CREATE TABLE audit_lines (
+    owner       TEXT NOT NULL,
+    seq         INTEGER NOT NULL,
+    at_ms       INTEGER NOT NULL,
+    actor       TEXT NOT NULL,
+    action      TEXT NOT NULL,
+    targets     TEXT NOT NULL,
+    total       INTEGER NOT NULL,
+    outcome     TEXT NOT NULL,
+    request_id  TEXT NOT NULL,
+    code        TEXT NOT NULL,
+    PRIMARY KEY (owner, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_heads (
+    owner  TEXT PRIMARY KEY,
+    seq    INTEGER NOT NULL,
+    code   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+"""The owner is a digest."""
+
 MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_1,
     _VERSION_2,
@@ -250,6 +272,7 @@ MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_8,
     _VERSION_9,
     _VERSION_10,
+    _VERSION_11,
 )
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 

@@ -32,6 +32,7 @@ CALLS: Final[dict[str, Callable[[MemoryEngine], Any]]] = {
     "delete_all": lambda engine: engine.delete_all(user_id="anna"),
     "recheck": lambda engine: engine.recheck(RECEIPT),
     "verify_receipt": lambda engine: engine.verify_receipt(RECEIPT),
+    "audit_trail": lambda engine: engine.audit_trail(),
     "erasure": lambda engine: engine.erasure("x"),
     "history": lambda engine: engine.history("x", user_id="anna"),
     "facts": lambda engine: engine.facts(user_id="anna"),

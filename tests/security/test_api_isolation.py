@@ -14,12 +14,14 @@ import orjson
 import pytest
 from fastapi.routing import APIRoute
 
+from context0.api.audit import AuditTrail
 from context0.api.measuring import open_measuring
 from context0.api.routes.metrics import METRICS_PATHS
 from context0.llm.extractive import ExtractiveLLM
 from context0.observability.measurements import Measurements
 from context0.settings import Settings
 from stores.records import IndexMark, Scope
+from stores.reference.audit import ReferenceAudit
 from tests.contracts.chat_bench import build_decision
 from tests.engine_bench import open_bench
 from tests.service_bench import ServiceBench, open_service
@@ -134,6 +136,11 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
     ),
     ("GET", "/v1/models"): (OWN,),
     ("GET", "/v1/me"): (OWN,),
+    ("GET", "/v1/me/audit"): (
+        OWN,
+        Probe(expects=(422,), params={"user_id": "anna"}),
+        Probe(expects=(400,), params={"cursor": "{memory_cursor}"}),
+    ),
     ("GET", "/v1/me/export"): (OWN, Probe(expects=(422,), params={"user_id": "anna"})),
     ("POST", "/v1/me/import"): (
         Probe(expects=(422,), params={"user_id": "anna"}, lines=({"content": "x"},)),
@@ -142,7 +149,10 @@ PROBES: Final[Mapping[tuple[str, str], tuple[Probe, ...]]] = {
             lines=({"kind": "memory", "record": {"id": "{memory_id}", "content": "x", "user_id": "anna"}},),
         ),
     ),
-    ("DELETE", "/v1/me"): (Probe(expects=(422,), params={"user_id": "anna"}), OWN),
+    ("DELETE", "/v1/me"): (
+        Probe(expects=(422,), params={"user_id": "anna"}),
+        Probe(expects=(200,), params={"keep_keys": "true"}),
+    ),
     ("GET", "/metrics"): (NO_OPERATOR,),
     ("GET", "/api/performance/metrics"): (NO_OPERATOR, Probe(expects=(422,), params={"user_id": "anna"})),
     ("GET", "/healthz"): (OWN,),
@@ -168,7 +178,13 @@ async def service(tmp_path: Path) -> AsyncIterator[ServiceBench]:
         engine = bench.engine()
         async with (
             open_measuring(settings, Measurements()) as measuring,
-            open_service(engine, llm=ExtractiveLLM(), routers=measuring.routers, observe=measuring.observe) as opened,
+            open_service(
+                engine,
+                llm=ExtractiveLLM(),
+                routers=measuring.routers,
+                observe=measuring.observe,
+                audit=AuditTrail(ReferenceAudit(), bytes(32)),
+            ) as opened,
         ):
             yield opened
 

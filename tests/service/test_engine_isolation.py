@@ -16,7 +16,9 @@ from stores.records import IndexMark, Memory, Scope
 from tests.contracts.introspection import probes_in
 from tests.engine_bench import REGIMES, EngineBench, contents, count_of, ids, many
 
-OF_NOBODY: Final = frozenset({"aclose", "flush", "chats", "attach", "recheck", "verify_receipt", "erasure"})
+OF_NOBODY: Final = frozenset(
+    {"aclose", "flush", "chats", "attach", "recheck", "verify_receipt", "erasure", "audit_trail"}
+)
 """What concerns the engine as a whole, or a receipt, whose name the store has signed."""
 OF_THE_INDEX: Final = frozenset({"feedback", "tune", "undo_tuning"})
 """What only searches in the owner's index take part in."""

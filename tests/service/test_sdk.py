@@ -253,6 +253,7 @@ def test_every_route_of_the_service_has_its_method(client: Context0Client) -> No
             owner_calls.ready(),
             owner_calls.owner(),
             owner_calls.erase(),
+            owner_calls.audit(1, None),
             owner_calls.performance(),
         ),
     ]

@@ -1,13 +1,13 @@
 """The routes about everything that is kept of a user: take it along, erase it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
 from context0.api.body import LINES, BodyReader
-from context0.api.encoding import answer
+from context0.api.encoding import answer, listed
 from context0.api.errors import Refused, failure_of
 from context0.api.routing import router, told
 from context0.api.services import Call
@@ -15,9 +15,12 @@ from context0.memory.importing import LineReading, lines_in
 from context0.memory.ingest import IngestStopped
 from context0.memory.receipts import receipt_fields
 from context0.memory.transfer import line, memory_line
+from context0.wire.audit import AuditList, AuditRecord
 from context0.wire.memories import ReceiptRecord
 from context0.wire.service import ImportRecord, OwnerRecord, RefusedLine
+from stores.audit import AuditLine
 from stores.blocking import in_thread
+from stores.cursors import CursorContext
 from stores.records import HistoryEntry, Memory
 
 routes: Final = router("me")
@@ -49,6 +52,31 @@ async def erase_me(
     receipt = await services.engine.delete_all(user_id=call.owner, beside=beside)
     services.turns.forget(call.owner)
     return answer(receipt_fields(receipt))
+
+
+@routes.get("/v1/me/audit", response_model=None, responses=told(AuditList, 404))
+async def my_audit_trail(
+    call: Call,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=2_048)] = None,
+) -> Response:
+    """Show what was done with the user's memory through this service, when, and by which credential; newest first.
+
+    No line holds content. Each carries a code over itself and the line before, so that one that is missing shows.
+    """
+    trail, engine = call.services.audit, call.services.engine
+    if trail is None:
+        raise Refused(404, "audit_off", "this service keeps no audit trail; CONTEXT0_AUDIT switches it on")
+    context, now = CursorContext(kind="audit", owner=call.owner), engine.clock.now()
+    before = None if cursor is None else int(engine.cursors.decode(cursor, context, now=now)[0])
+    lines = await trail.page(call.owner, limit=limit + 1, before=before)
+    page = lines[:limit]
+    following = engine.cursors.encode([page[-1].seq], context, now=now) if len(lines) > limit else None
+    return listed([_told(line) for line in page], following)
+
+
+def _told(line: AuditLine) -> Mapping[str, Any]:
+    return {name: getattr(line, name) for name in AuditRecord.model_fields}
 
 
 @routes.get(
