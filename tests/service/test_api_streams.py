@@ -187,7 +187,7 @@ async def test_an_erasure_ends_what_runs_and_forgets_what_ended(service: Service
     model.script(Reply(tokens=TOKENS[:2], then="hang"))
     async with service.events("anna", "/v1/chat", json={**ASK, "resumable": True}) as events:
         first = await anext(events)
-        assert (await client.delete("/v1/me")).json()["ok"] is True
+        assert (await client.delete("/v1/me", params={"keep_keys": "true"})).json()["ok"] is True
         await model.until(lambda: model.cancelled == 1)
         rest = [event async for event in events]
     assert rest[-1].json()["code"] == "turn_cancelled"
