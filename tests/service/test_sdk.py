@@ -259,6 +259,7 @@ def test_every_route_of_the_service_has_its_method(client: Context0Client) -> No
     ]
     calls += [task_calls.page(1, None), task_calls.retry("ID"), task_calls.retry_all()]
     calls += [task_calls.drop("ID"), task_calls.drop_all()]
+    calls += [memory_calls.quarantined(1, None), memory_calls.release("ID"), memory_calls.delete_source("x", None)]
     parts = ImportParts()
     parts.put({"content": "x"})
     imported = parts.rest()
