@@ -232,6 +232,7 @@ UNWATCHED: Final = {
     ("DELETE", "/v1/sessions/{session_id}"): "one statement of the store",
     ("POST", "/v1/decisions/{decision_id}"): "an update of one memory",
     ("POST", "/v1/quarantine/{memory_id}/release"): "an update of one memory",
+    ("GET", "/v1/me/audit"): "needs an audit; a page of small records, at most 1,000",
     ("POST", "/v1/tasks/retry"): "one statement of the store",
     ("DELETE", "/v1/tasks"): "one statement of the store",
     ("POST", "/v1/tasks/{memory_id}/retry"): "one statement of the store",
@@ -299,6 +300,9 @@ CALLS: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 UNCALLED: Final = {
     "chats": "opens a store",
+    "replies": "opens a store",
+    "store_now": "reads a clock",
+    "audit_trail": "opens a store",
     "aclose": "closes",
     "catch_up": "reads a token, and what changed as a search does",
     "release": "an update of one memory",
