@@ -188,6 +188,7 @@ class EngineCore:
 
     async def store_now(self) -> datetime:
         """Return the time by which leases count: the store's. A round trip a minute, where that is elsewhere."""
+        await self._ready()
         await self._store_time.refresh()
         return self._store_time.now()
 

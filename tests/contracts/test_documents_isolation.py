@@ -166,6 +166,10 @@ async def probe_claim(store: DocumentStore, document: Document) -> None:
     assert await store.claim(limit=9, now=NOW, until=until, scope=STRANGER, ids=[LIVE, GONE]) == []
 
 
+async def probe_count_pending(store: DocumentStore, document: Document) -> None:
+    assert await store.count_pending(STRANGER) == 0
+
+
 async def probe_failed(store: DocumentStore, document: Document) -> None:
     assert await store.failed(limit=9, scope=STRANGER) == []
 

@@ -350,8 +350,7 @@ async def test_a_receipt_with_a_failed_store_is_not_ok_and_the_next_one_finishes
     for method in ("erase", "count"):
         vectors.down(method)
         receipt = await engine.delete_all(user_id="anna")
-        told = [(store.store, store.ok) for store in receipt.stores]
-        assert told == [("sqlite", True), ("reference", False), ("memory", True), ("sqlite-chats", True)]
+        assert [store.store for store in receipt.stores if not store.ok] == ["reference"]
         assert not receipt.ok
         assert "the store is down" in str(receipt.stores[1].error)
         assert (await engine.list(user_id="anna")).items == ()

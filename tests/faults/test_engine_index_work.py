@@ -89,7 +89,7 @@ async def test_late_work_does_not_bring_back_who_was_erased(bench: EngineBench, 
     stage.released.set()
     receipt = await erasing
     assert receipt.ok
-    assert [store.remaining for store in receipt.stores] == [0, 0, 0]
+    assert {store.store: store.remaining for store in receipt.stores if store.remaining} == {}
     assert await stage.vectors.count(ANNA) == 0, "what the receipt says holds when it is given"
     await stage.engine.flush()
     await assert_nothing_is_left(stage)

@@ -51,6 +51,8 @@ CALLS: Final[dict[str, Callable[[MemoryEngine], Any]]] = {
     "work_on": lambda engine: engine.work_on(["x"], user_id="anna"),
     "flush": lambda engine: engine.flush(),
     "chats": lambda engine: engine.chats(),
+    "replies": lambda engine: engine.replies(),
+    "store_now": lambda engine: engine.store_now(),
 }
 
 

@@ -11,19 +11,21 @@ from stores.sqlite.documents import SqliteDocuments
 from tests.contracts.builders import ANNA
 from tests.local_vectors import clustered, fill, folders_in, local_vectors, recall
 
-MANY = 3_000
+MANY = 3_600
 STEPS = MANY // 300
 
 
 async def killed_after(folder: Path, steps: int, delay_s: float) -> int:
     """Run the builder, kill it some moments after so many steps, and return how many rows the last one told had."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.faults.vectors_builder", str(folder), stdout=asyncio.subprocess.PIPE
-    )
+    command = (sys.executable, "-m", "tests.faults.vectors_builder", str(folder))
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert process.stdin is not None
     assert process.stdout is not None
     told = 0
     for _ in range(steps):
         told = int((await process.stdout.readline()).split()[0])
+        process.stdin.write(b"\n")
     await asyncio.sleep(delay_s)
     process.kill()
     await process.wait()
@@ -38,7 +40,7 @@ async def test_a_killed_build_goes_on_where_it_was_and_is_whole_in_the_end(tmp_p
     draw = random.Random(3)
     done = 0
     for steps in (0, 1, 2, 3):
-        told = await killed_after(tmp_path, steps, draw.uniform(0, 0.4) + (1.0 if steps == 0 else 0.0))
+        told = await killed_after(tmp_path, steps, draw.uniform(0, 0.05) + (1.0 if steps == 0 else 0.0))
         assert steps == 0 or told == done + 300 * steps, "it began anew"
         for owner in folders_in(tmp_path / "vectors") if (tmp_path / "vectors").exists() else ():
             edition = editions.newest(owner)

@@ -1,4 +1,7 @@
-"""Builds the graph of an owner's vectors and tells each step, until it is killed: `python -m … FOLDER`."""
+"""Builds the graph of an owner's vectors until it is killed: `python -m … FOLDER`.
+
+It tells each step, and goes on when it is given a line: so it cannot be done before the kill, however fast it is.
+"""
 
 import asyncio
 import sys
@@ -14,7 +17,12 @@ async def main(folder: Path) -> None:
     documents = SqliteDocuments(SqliteDatabase(folder / "context0.db"))
     await documents.open()
     store = local_vectors(documents, folder / "vectors")
-    await store.build(ANNA, lambda done, of: print(done, of, flush=True))
+
+    def tell(done: int, of: int) -> None:
+        print(done, of, flush=True)
+        sys.stdin.readline()
+
+    await store.build(ANNA, tell)
 
 
 if __name__ == "__main__":

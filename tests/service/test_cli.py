@@ -141,6 +141,7 @@ def test_cursors_lead_through_list_and_search(context0: CommandLine) -> None:
 def test_tables_show_memories_as_plain_text_and_times_as_local(
     context0: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    context0.configure(quarantine=False)  # for which hidden characters are a reason
     context0("add", "[bold]a\x1b[31mb\x9b2J[/bold] \u202ex", "--user", "u", "--at", "2026-05-01T10:00+02:00")
     told = context0.process("list", "--user", "u", env={"TZ": "Asia/Tokyo"})
     assert "[bold]a\\u001b[31mb\\u009b2J[/bold] \\u202ex" in told.out
@@ -353,7 +354,8 @@ def test_the_same_commands_run_on_mongodb_by_one_url(context0: CommandLine) -> N
     assert context0("list", "--user", "anna", "--json").json["items"] == [memory]
     assert context0("search", "Wein", "--user", "anna", "--json").json["items"][0]["memory"] == memory
     assert context0("reindex", "--json").json["memories"] == 1
-    assert context0("doctor").code == 0
+    checks = context0("doctor", "--json").json["checks"]
+    assert {check["name"] for check in checks if check["level"] != "ok"} <= {"topology"}
     assert context0("demo", "--json", "--store", database_url(fresh_name())).json["ok"] is True
     assert context0.store.exists() is False
 

@@ -93,6 +93,7 @@ async def _soak(options: RowOptions, folder: Path) -> Outcome:
     load, samples, random = Load(), list[Sample](), Random(options.seed)
     async with _stack(folder) as (service, proxies):
         keys = [await asyncio.to_thread(service.key, f"user {number}") for number in range(options.count)]
+        operator = await asyncio.to_thread(service.key, "operator", "--operator")
         async with asyncio.TaskGroup() as group:
             load.running.set()
             users = [group.create_task(_user(service.url, key, load, random.random())) for key in keys]
@@ -105,7 +106,7 @@ async def _soak(options: RowOptions, folder: Path) -> Outcome:
                 await asyncio.sleep(_FAULT_S)
                 await proxies[name].turn(HEALTHY)
                 await asyncio.sleep(_CALM_S)
-                samples.append(await _sampled(service, keys[0], load))
+                samples.append(await _sampled(service, operator, load))
             for user in users:
                 user.cancel()
         lost = await _missing(service.url, keys)
