@@ -3,6 +3,7 @@
 The clock of the server does not matter here: a round trip is what an owner of a real one pays for.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -116,8 +117,10 @@ async def test_a_duplicate_costs_one_read_more(bench: Bench, engine: MemoryEngin
 
 
 async def test_a_thousand_adds_are_one_write(bench: Bench, engine: MemoryEngine) -> None:
-    """B4, B6: two are allowed."""
-    assert await bench.cost(engine.add_many(many(1_000), user_id="ben")) == ["insert"]
+    """B4, B6: two are allowed; a write that took half a second itself looks whether its owner was erased meanwhile."""
+    began = time.monotonic()
+    cost = await bench.cost(engine.add_many(many(1_000), user_id="ben"))
+    assert cost == ["insert"] or (cost == ["insert", "find"] and time.monotonic() - began > 0.5)
 
 
 async def test_reads_are_one_command(bench: Bench, engine: MemoryEngine) -> None:

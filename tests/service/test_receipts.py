@@ -39,7 +39,8 @@ async def test_a_receipt_tells_every_store_and_is_signed(file_bench: EngineBench
     await engine.add_many(many(3), user_id="anna")
     await engine.search("note", user_id="anna")
     receipt = await engine.delete_all(user_id="anna")
-    assert [store.store for store in receipt.stores] == ["sqlite", "local", "memory", "reference", "sqlite-chats"]
+    named = ["sqlite", "local", "memory", "reference", "sqlite-chats", "sqlite-replies"]
+    assert [store.store for store in receipt.stores] == named
     assert (receipt.ok, receipt.stores[0].removed["memories"], receipt.stores[3].removed) == (True, 3, {"words": 1})
     assert await engine.verify_receipt(receipt)
     for changed in (
