@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from context0.errors import Context0Error, InvalidInput
 from context0.tasks.announcing import shut_down
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _OPEN_S: Final = 5.0
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 10.0
+_CLOSING_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -96,9 +97,27 @@ class Worker:
                 wait_tasks_timeout=self._grace_s,
             )
             log.info("worker.listening")
-            await receiver.listen(stop)
+            await self._until_stopped(receiver.listen(stop), stop)
         finally:
             await shut_down(broker)
+
+    async def _until_stopped(self, listening: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+        """Listen; when it is to stop, it may take the grace, and is cancelled then.
+
+        The broker's client was seen to swallow the one cancellation by which it is told to stop reading.
+        """
+        listener, stopping = asyncio.create_task(listening), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((listener, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((listener,), timeout=self._grace_s + _CLOSING_S)
+            if listener.done():
+                listener.result()
+            else:
+                log.warning("worker.listener_stuck")
+        finally:
+            stopping.cancel()
+            listener.cancel()
+            await asyncio.wait((listener,), timeout=_CLOSING_S)
 
     async def index(self, owner: object, pieces: object) -> None:
         """Index what a message names, as far as it is due and nobody else has it. A failure leaves it due."""
