@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 import httpx
 
+from context0.api.audit import AuditTrail
 from context0.api.body import LINES
 from context0.api.measuring import open_measuring
 from context0.api.routes.metrics import METRICS_PATHS
@@ -31,6 +32,7 @@ from context0.llm.extractive import ExtractiveLLM
 from context0.observability.measurements import Measurements
 from context0.settings import Settings
 from stores.records import DecisionId, Scope
+from stores.reference.audit import ReferenceAudit
 from tests.contracts.chat_bench import build_decision
 from tests.engine_bench import FakeClock, open_bench
 from tests.faults.rows.outcome import Outcome, RowOptions
@@ -53,7 +55,6 @@ _MASKS: Final = (
     (re.compile(r"2026-0[45]-\d\dT[0-9:.]+(\+00:00|Z)"), "TIME"),
     (re.compile(r"[A-Za-z0-9_-]{60,}"), "CURSOR"),
     (re.compile(r"\b(chatcmpl-)?[0-9a-f]{16,}\b"), "HEX"),
-    (re.compile(r'"words":\d+'), "WORDS"),  # an erasure empties the word caches of the process, whoever filled them
     (re.compile(r'"timings_ms":\{[^}]*\}|\\?"(created|total_ms|first_token_ms|[a-z_]+_ms)\\?":[0-9.]+'), "TIMES"),
 )
 _MUTE: Final = frozenset({"date", "x-request-id", "content-length", "location", "context0-consistency"})
@@ -134,7 +135,13 @@ async def _opened(backend: str, folder: Path) -> AsyncIterator[ServiceBench]:
         engine = bench.engine()
         async with (
             open_measuring(Settings(data_dir=folder), Measurements()) as measuring,
-            open_service(engine, llm=ExtractiveLLM(), routers=measuring.routers, observe=measuring.observe) as opened,
+            open_service(
+                engine,
+                llm=ExtractiveLLM(),
+                routers=measuring.routers,
+                observe=measuring.observe,
+                audit=AuditTrail(ReferenceAudit(), bytes(32)),
+            ) as opened,
         ):
             yield opened
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from context0.cache.keys import Field, digest, encoded
+from context0.cache.sealing import Seal
 from context0.cache.shared import SharedCache
 from context0.embeddings.keys import VectorSource, cache_key, key_prefix
 from context0.memory.engine import MemoryEngine
@@ -153,25 +154,28 @@ def _vectors_collide(source: random.Random) -> bool:
 async def _wrong_hits(source: random.Random, count: int) -> int:
     """Plant what somebody with the cache, but without the key of the store, can: nothing of it is taken."""
     store, wrong = ReferenceCache(), 0
-    shared, stranger = SharedCache(store), SharedCache(store)
+    shared, foreign = SharedCache(store), Seal(b"l" * 16)
     shared.arm(b"k" * 16)
-    stranger.arm(b"l" * 16)
+    place_of = Seal(b"k" * 16).place  # where things lie may be guessed
     for number in range(count):
         name, other = digest("anna", number), digest("ben", number)
+        hers, his = place_of(name), place_of(other)
         await shared.put_many([(name, b"hers")], ttl_s=60)
-        held = store._held[name.hex()][0]
+        held = store._held[hers][0]
         place = source.randrange(len(held))
         match number % 4:
             case 0:  # a genuine value of another one
-                await store.put_many([(other.hex(), held)], ttl_s=60)
+                await store.put_many([(his, held)], ttl_s=60)
             case 1:
                 flipped = bytes([*held[:place], held[place] ^ (1 << source.randrange(8)), *held[place + 1 :]])
-                await store.put_many([(other.hex(), flipped), (name.hex(), flipped)], ttl_s=60)
+                await store.put_many([(his, flipped), (hers, flipped)], ttl_s=60)
             case 2:
-                await stranger.put_many([(other, b"his"), (name, b"his")], ttl_s=60)
+                await store.put_many(
+                    [(his, foreign.close(other, b"his")), (hers, foreign.close(name, b"his"))], ttl_s=60
+                )
             case _:
-                await store.put_many([(other.hex(), held[:place]), (name.hex(), held[:place])], ttl_s=60)
+                await store.put_many([(his, held[:place]), (hers, held[:place])], ttl_s=60)
         mine, yours = await shared.get_many([name, other])
         wrong += yours is not None or mine not in (None, b"hers") or (number % 4 != 0 and mine is not None)
-        await store.delete_many([name.hex(), other.hex()])
+        await store.delete_many([hers, his])
     return wrong
