@@ -1,6 +1,6 @@
 """Who asks: what a credential says, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,4 +12,4 @@ class Caller:
 
     owner: str
     operator: bool = False
-    credential: str = ""
+    credential: str = field(default="", compare=False)
