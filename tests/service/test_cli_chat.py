@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from stores import blocking
 from tests.command_line import CommandLine
 from tests.loopback_llm import LoopbackLLM, Reply, refusal, saying
 from tests.loopback_thread import loopback_llm_in_a_thread
