@@ -125,7 +125,7 @@ async def test_a_turn_that_breaks_before_its_first_event_is_a_failure_with_a_sta
         assert code_of(response) == "internal"
 
 
-@pytest.mark.parametrize("path", ["/v1/memories", "/v1/memories/a", "/v1/me", "/v1/mode", "/healthz"])
+@pytest.mark.parametrize("path", ["/v1/memories", "/v1/memories/a", "/v1/me?keep_keys=true", "/v1/mode", "/healthz"])
 async def test_a_method_that_a_path_does_not_take_is_told_all_that_it_takes(service: ServiceBench, path: str) -> None:
     """S19: also where each method is a route of its own."""
     anna = await service.client("anna")
