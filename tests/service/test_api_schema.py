@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.mongo_server import database_url, drop, fresh_name
+from tests.security import fuzzing_hooks  # noqa: F401 - how lines are sent
 from tests.service_process import key_for, serving
 
 EXAMPLES = int(os.environ.get("CONTEXT0_TEST_API_EXAMPLES", "50"))
