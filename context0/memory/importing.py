@@ -99,17 +99,14 @@ class LineReading:
 
 async def lines_in(pieces: AsyncIterable[bytes], *, max_bytes: int) -> AsyncIterator[tuple[int, bytes]]:
     """Yield the lines with their numbers, from 1, without their ends. Raises InvalidInput at one that is too long."""
-    number, rest = 0, b""
+    number, held = 1, bytearray()  # which grows in proportion to the line, however small the pieces are
     async for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        for number, text in enumerate(whole, number + 1):  # noqa: B020 - goes on from the last one
-            _check_length(number, text, max_bytes)
-            yield number, text
-        _check_length(number + 1, rest, max_bytes)
-    if rest:
-        yield number + 1, rest
-
-
-def _check_length(number: int, text: bytes, max_bytes: int) -> None:
-    if len(text) > max_bytes:
-        raise InvalidInput(f"line {number}", f"has more than {max_bytes} bytes; one memory is one line")
+        for place, part in enumerate(piece.split(b"\n")):
+            if place:
+                yield number, bytes(held)
+                number, held = number + 1, bytearray()
+            held += part
+            if len(held) > max_bytes:
+                raise InvalidInput(f"line {number}", f"has more than {max_bytes} bytes; one memory is one line")
+    if held:
+        yield number, bytes(held)
