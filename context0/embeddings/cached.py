@@ -114,11 +114,10 @@ class Cached(Wrapper):
             bytes=int(self._rows.currsize),
         )
 
-    def forget(self) -> int:
+    def forget(self) -> None:
         """Forget all vectors, whoever's texts they are of: they are kept by digests, so nobody's can be told apart."""
-        held = len(self._rows)
         self._rows.clear()
-        return held + super().forget()
+        super().forget()
 
     async def aclose(self) -> None:
         self._closed = True

@@ -26,9 +26,10 @@ class Wrapper:
     def local(self) -> bool:
         return self._embedder.local
 
-    def forget(self) -> int:
-        """Forget the vectors that are held in memory, and return how many there were."""
-        return self._embedder.forget() if isinstance(self._embedder, Wrapper) else 0
+    def forget(self) -> None:
+        """Forget the vectors that are held in memory."""
+        if isinstance(self._embedder, Wrapper):
+            self._embedder.forget()
 
     async def aclose(self) -> None:
         await self._embedder.aclose()

@@ -57,6 +57,10 @@ class QuestionReader:
         self._deadline_s = deadline_s
         self._readings: TTLCache[object, QueryAnalysis] = TTLCache(_READINGS, _READING_S, timer=timer)
 
+    def forget(self) -> None:
+        """Forget all that was read, whoever asked it."""
+        self._readings.clear()
+
     async def read(self, request: SearchRequest, speakers: tuple[str, ...], progress: Progress) -> QueryAnalysis:
         """Return the analysis of the request's question. Never raises Context0Error."""
         reference = request.reference_time.replace(second=0, microsecond=0)

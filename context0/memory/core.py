@@ -102,13 +102,14 @@ class EngineCore:
             documents=parts.documents, vectors=parts.vectors, graph=parts.graph, embedder=parts.embedder
         )
         self._learner = Learner(parts.documents, SIGNALS, clock=parts.clock)
+        self._reader = QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s)
         self._searcher = Searcher(
             stores,
             self._indexes,
             clock=parts.clock,
             max_indexed=limits.owner_index_max_memories,
             learner=self._learner if limits.learn_from_feedback else None,
-            reader=QuestionReader(parts.analyser, deadline_s=limits.analysis_deadline_s),
+            reader=self._reader,
         )
         parts.recorder.watch_cache("owner_index", lambda: _reading(self._indexes))
         self._answers = build_answer_caches(parts, self._indexes, self._searcher.index)

@@ -157,12 +157,15 @@ class ForgettingEngine(BulkEngine):
     def _forget(self, scope: Scope) -> Mapping[str, int]:
         """Let go of everything in the memory of this process that was made of the owner's texts.
 
-        Vectors and words of all owners go, since nothing tells whose they are: so their number is in no receipt.
+        Vectors, words and questions of all owners go, since nothing tells whose they are: so their number is in no
+        receipt.
         """
         index_bytes, embedder = self._indexes.drop(scope), self._parts.embedder
         if isinstance(embedder, Wrapper):
             embedder.forget()
         self._tell(scope, OwnerErased())
+        self._gate.forget(scope.owner)
+        self._reader.forget()
         forget_words()
         return {"index_bytes": index_bytes}
 

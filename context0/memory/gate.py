@@ -29,5 +29,9 @@ class Gate:
             return memory
         return memory.evolve(quarantine=self._reasons(memory))
 
+    def forget(self, owner: str) -> None:
+        """Forget what was counted of an owner who is erased."""
+        self._floods.forget(owner)
+
     def _reasons(self, memory: Memory) -> tuple[str, ...]:
         return tuple(reasons(memory.content, own=is_own(memory)))

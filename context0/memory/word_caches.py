@@ -9,12 +9,10 @@ from context0.memory.query import _answer_kind, _runs_of_words, _words
 from context0.memory.rules.fact_questions import _asked
 from context0.memory.rules.terms import _hash, _term, _terms_of
 
-_MEMOISED: Final = (_stem, _by_rules, _range, _answer_kind, _runs_of_words, _words, _asked, _hash, _term, _terms_of)
+MEMOISED: Final = (_stem, _by_rules, _range, _answer_kind, _runs_of_words, _words, _asked, _hash, _term, _terms_of)
 
 
-def forget_words() -> int:
-    """Forget all of them, whoever's they are, and return how many there were; they are read again in microseconds."""
-    held = sum(cached.cache_info().currsize for cached in _MEMOISED)
-    for cached in _MEMOISED:
+def forget_words() -> None:
+    """Forget all of them, whoever's they are; they are read again in microseconds."""
+    for cached in MEMOISED:
         cached.cache_clear()
-    return held

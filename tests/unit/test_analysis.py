@@ -172,3 +172,12 @@ async def test_a_further_page_is_read_as_the_first_one_was() -> None:
     assert await reader.read(request(after=(1.0, "x")), (), Progress()) == first
     assert await reader.read(request(), (), Progress()) is READING
     assert await reader.read(request(after=(1.0, "x")), (), Progress()) is READING
+
+
+async def test_what_was_asked_is_forgotten_when_somebody_is_erased() -> None:
+    further = Scripted()
+    reader = QuestionReader(further)
+    for _ in range(2):
+        await reader.read(request(), (), Progress())
+        reader.forget()
+    assert len(further.asked) == 2

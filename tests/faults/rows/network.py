@@ -155,9 +155,6 @@ async def _mongodb(options: RowOptions, _folder: Path) -> Outcome:
             def found(answer: Any) -> bool:
                 return bool(answer.degraded) or any(one.memory.id == first.id for one in answer.items)
 
-            def is_filled(page: Any) -> bool:
-                return bool(page.items)
-
             async def add(text: str) -> None:
                 if await tally.call("add", MONGODB_S, lambda: engine.add(text, user_id=_USER), bool) is not None:
                     added.append(text)
