@@ -72,7 +72,7 @@ async def test_before_there_is_a_key_nobody_is_asked() -> None:
     [
         b"",
         b"value",
-        b"c0\x02" + bytes(16) + b"value",
+        b"c0\x03" + bytes(12) + b"value" + bytes(16),
         Seal(bytes(32)).close(NAME, b"value"),
         Seal(KEY).close(OTHER, b"v"),
     ],
