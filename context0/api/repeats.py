@@ -6,7 +6,6 @@ out again, which additions and turns of chats know: they are the same memory, an
 """
 
 import asyncio
-import hashlib
 import logging
 import time
 import uuid
@@ -20,6 +19,7 @@ from context0.api.encoding import Answer
 from context0.api.errors import Refused
 from context0.api.routing import JsonRoute
 from context0.api.services import Call
+from context0.cache.keys import digest
 from context0.errors import IdempotencyMismatch
 from context0.memory.background import end
 from context0.memory.engine import MemoryEngine
@@ -133,21 +133,13 @@ def _claim_of(call: Call, route: JsonRoute) -> ReplyClaim:
     if not 0 < len(key) <= LONGEST_KEY or not all(0x21 <= byte <= 0x7E for byte in key):
         told = f"Idempotency-Key: send 1 to {LONGEST_KEY} printable ASCII characters without spaces"
         raise Refused(422, "invalid_input", told)
-    method, path = call.scope["method"].encode(), call.scope["path"].encode()
+    method, path = call.scope["method"], call.scope["path"]
     return ReplyClaim(
-        id=_digest(call.owner.encode(), method, route.path.encode(), key),
+        id=digest(call.owner, method, route.path, key).hex(),
         scope=Scope(owner=call.owner),
-        fingerprint=_digest(method, path, call.scope["query_string"], call.content),
+        fingerprint=digest(method, path, call.scope["query_string"], call.content).hex(),
         holder=uuid.uuid4().hex,
     )
-
-
-def _digest(*parts: bytes) -> str:
-    """Return a digest of the parts, each with its length before it, so that no two lists are alike."""
-    whole = hashlib.sha256()
-    for part in parts:
-        whole.update(len(part).to_bytes(8, "big") + part)
-    return whole.hexdigest()
 
 
 def _kept(response: Response) -> Reply:

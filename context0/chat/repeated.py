@@ -1,11 +1,11 @@
 """A turn that is sent again under the same name: its ids, and how it ended as its messages tell. Pure."""
 
-import hashlib
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from context0.agents.transcript import answer_id, question_id
+from context0.cache.keys import digest
 from context0.context.built import MEMORIES_USED_KEY, MODE_KEY
 from context0.wire import Usage
 from stores.records import Message, Scope, SessionId
@@ -13,7 +13,7 @@ from stores.records import Message, Scope, SessionId
 
 def named_turn(scope: Scope, key: str) -> dict[str, Any]:
     """Return the fields of a turn that its name decides; names are an owner's own."""
-    turn_id = hashlib.sha256(f"{len(scope.owner)}:{scope.owner}{key}".encode()).hexdigest()[:32]
+    turn_id = digest(scope.owner, key).hex()[:32]
     return {"id": turn_id, "new_session_id": SessionId(str(uuid.UUID(turn_id)))}
 
 

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import islice
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -46,17 +45,15 @@ from context0.memory.writing import Draft, TextRead, to_document
 from context0.observability.recorder import CacheReading, Recorder
 from context0.settings import Settings
 from context0.trust.floods import FloodGuard
-from stores.blocking import in_thread_if
+from stores.blocking import off_the_loop
 from stores.chat_protocol import ChatStore
-from stores.cursors import CursorCodec
+from stores.cursors import CursorCodec, CursorContext
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex
-from stores.records import Document, Memory, MemoryId, Scope, Statement, Validity
+from stores.records import Document, Memory, MemoryId, Page, Scope, Statement, Validity
 from stores.reply_protocol import ReplyStore
 
 _CURSOR_KEY: Final = "cursor_key"
-_INLINE_ITEMS: Final = 16
-_INLINE_CHARACTERS: Final = 4_000
 _LATEST_WRITE: Final = timedelta(seconds=5)
 """How long before it is told of a change that removes something may have got its time."""
 
@@ -319,6 +316,14 @@ class EngineCore:
             await self._guard.check()
         return vectors
 
+    def _page_of(self, rows: Sequence[Memory], limit: int, context: CursorContext, now: datetime) -> Page[Memory]:
+        """Return a page of rows, newest first, of which one beyond `limit` was asked for: it tells of the next page."""
+        items = tuple(rows[:limit])
+        if len(rows) <= limit:
+            return Page(items=items)
+        last = [to_ms(items[-1].created_at), items[-1].id]
+        return Page(items=items, next_cursor=self._cursors.encode(last, context, now=now))
+
     async def _look_after(self) -> None:
         """What is to be done now and then beside the index work. Raises StoreError."""
 
@@ -383,13 +388,3 @@ def _validity(one: Statement, now: datetime) -> Validity:
     since = None if one.valid_from is None else to_ms(one.valid_from)
     until = None if one.invalid_at is None else to_ms(one.invalid_at)
     return Validity(to_ms(now), since, until, one.superseded_by)
-
-
-async def off_the_loop(work: Callable[[], T], contents: Iterable[object]) -> T:
-    """Run `work`, which reads `contents`, in a thread where that takes more than about a millisecond.
-
-    A hop costs as much as half a short text.
-    """
-    first = list(islice(contents, _INLINE_ITEMS + 1))
-    characters = sum(len(content) for content in first if isinstance(content, str))
-    return await in_thread_if(len(first) > _INLINE_ITEMS or characters > _INLINE_CHARACTERS, work)

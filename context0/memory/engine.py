@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeVar, Unpack
 
-from context0.clock import to_ms
 from context0.errors import ConfigurationError, InvalidInput
 from context0.memory.answers import Answer, list_fields, search_fields
-from context0.memory.core import off_the_loop
 from context0.memory.forgetting import ForgettingEngine
 from context0.memory.inputs import (
     LIST_NAMES,
@@ -48,6 +46,7 @@ from context0.memory.writing import (
     same_content_key,
 )
 from context0.observability.metrics import SEARCHES
+from stores.blocking import off_the_loop
 from stores.cursors import CursorContext
 from stores.errors import NotFound, Timeout
 from stores.filters import Filter, parse_filter
@@ -157,11 +156,7 @@ class MemoryEngine(ForgettingEngine):
         now = self._parts.clock.now()
         after = None if cursor is None else Keyset(*self._cursors.decode(cursor, context, now=now))
         rows = await self._parts.documents.list_page(scope=scope, limit=limit + 1, after=after, where=where, now=now)
-        items = tuple(rows[:limit])
-        if len(rows) <= limit:
-            return Page(items=items)
-        last = [to_ms(items[-1].created_at), items[-1].id]
-        return Page(items=items, next_cursor=self._cursors.encode(last, context, now=now))
+        return self._page_of(rows, limit, context, now)
 
     @measured
     async def search(

@@ -33,11 +33,7 @@ class QuarantineEngine(EngineCore):
         now = self._parts.clock.now()
         after = None if cursor is None else Keyset(*self._cursors.decode(cursor, context, now=now))
         rows = await self._parts.documents.quarantined(scope=scope, limit=limit + 1, after=after, now=now)
-        items = tuple(rows[:limit])
-        if len(rows) <= limit:
-            return Page(items=items)
-        last = [to_ms(items[-1].created_at), items[-1].id]
-        return Page(items=items, next_cursor=self._cursors.encode(last, context, now=now))
+        return self._page_of(rows, limit, context, now)
 
     @measured
     async def release(self, memory_id: str, *, user_id: str) -> Memory:

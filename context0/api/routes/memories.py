@@ -10,7 +10,6 @@ from context0.api.encoding import answer, listed
 from context0.api.routing import router, told
 from context0.api.services import Call
 from context0.errors import InvalidInput
-from context0.memory.core import off_the_loop
 from context0.wire.base import Body
 from context0.wire.memories import (
     AddMemories,
@@ -23,6 +22,7 @@ from context0.wire.memories import (
     SearchMemories,
     SearchReply,
 )
+from stores.blocking import off_the_loop
 
 if TYPE_CHECKING:
     from context0.memory.inputs import MemoryChanges, MemoryFields, MemoryInput, SearchOptions
