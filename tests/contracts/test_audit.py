@@ -1,8 +1,7 @@
 """What every store of audit trails does, and how a line that is missing, changed or put in shows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,51 +14,23 @@ from stores.errors import Conflict, Unavailable
 from stores.lateness import digest_of
 from stores.reference.audit import ReferenceAudit
 from stores.sqlite.audit import SqliteAudit
-from stores.sqlite.database import SqliteDatabase
+from tests.contracts.backends import Backend
 from tests.contracts.builders import NOW
+from tests.contracts.small_stores import small_backends
 from tests.engine_bench import Faulty
 
 KEY = bytes(range(32))
 ANNA, BEN = digest_of("anna"), digest_of("ben")
 
 
-@asynccontextmanager
-async def _reference(_folder: Path) -> AsyncIterator[AuditStore]:
-    yield ReferenceAudit()
-
-
-@asynccontextmanager
-async def _sqlite(folder: Path) -> AsyncIterator[AuditStore]:
-    store = SqliteAudit(SqliteDatabase(folder / "x.db"))
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.aclose()
-
-
-@asynccontextmanager
-async def _mongodb(_folder: Path) -> AsyncIterator[AuditStore]:
-    from stores.mongo.audit import MongoAudit
-    from stores.mongo.client import MongoDatabase
-    from tests.mongo_server import OPTIONS, database_url, drop, fresh_name
-
-    url = database_url(fresh_name())
-    store = MongoAudit(MongoDatabase(url, options=OPTIONS))
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.aclose()
-        await asyncio.to_thread(drop, url)
-
-
-BACKENDS: Mapping[str, Callable[[Path], Any]] = {"reference": _reference, "sqlite": _sqlite, "mongodb": _mongodb}
+BACKENDS: Mapping[str, Backend[AuditStore]] = small_backends(
+    ReferenceAudit, SqliteAudit, "stores.mongo.audit:MongoAudit"
+)
 
 
 @pytest.fixture(params=BACKENDS.values(), ids=BACKENDS.keys())
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AuditStore]:
-    async with request.param(tmp_path) as opened:
+    async with request.param.open(tmp_path) as opened:
         yield opened
 
 

@@ -101,7 +101,7 @@ def on_mongodb(options: RowOptions) -> Outcome:
 async def _run(backend: str, options: RowOptions) -> Outcome:
     found, source = Found(), random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        async with _opened(backend, Path(folder)) as service:
+        async with opened(backend, Path(folder)) as service:
             operations = operations_of(service.app.openapi())
             while found.counts["probes"] < options.count:
                 await _round(service, operations, found, source, options.count - found.counts["probes"])
@@ -130,7 +130,8 @@ def _outcome(found: Found, operations: Sequence[Operation]) -> Outcome:
 
 
 @asynccontextmanager
-async def _opened(backend: str, folder: Path) -> AsyncIterator[ServiceBench]:
+async def opened(backend: str, folder: Path) -> AsyncIterator[ServiceBench]:
+    """Yield a service with everything that can be asked of it: the metrics, and an audit trail."""
     async with open_bench(backend, folder) as bench:
         engine = bench.engine()
         async with (
@@ -141,9 +142,9 @@ async def _opened(backend: str, folder: Path) -> AsyncIterator[ServiceBench]:
                 routers=measuring.routers,
                 observe=measuring.observe,
                 audit=AuditTrail(ReferenceAudit(), bytes(32)),
-            ) as opened,
+            ) as service,
         ):
-            yield opened
+            yield service
 
 
 async def _round(

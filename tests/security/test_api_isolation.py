@@ -14,17 +14,11 @@ import orjson
 import pytest
 from fastapi.routing import APIRoute
 
-from context0.api.audit import AuditTrail
-from context0.api.measuring import open_measuring
 from context0.api.routes.metrics import METRICS_PATHS
-from context0.llm.extractive import ExtractiveLLM
-from context0.observability.measurements import Measurements
-from context0.settings import Settings
 from stores.records import IndexMark, Scope
-from stores.reference.audit import ReferenceAudit
 from tests.contracts.chat_bench import build_decision
-from tests.engine_bench import open_bench
-from tests.service_bench import ServiceBench, open_service
+from tests.security.isolation import opened
+from tests.service_bench import ServiceBench
 
 CANARY: Final = "canary-8f2c"
 
@@ -173,20 +167,8 @@ class Victim:
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[ServiceBench]:
-    settings = Settings(data_dir=tmp_path)
-    async with open_bench("sqlite", tmp_path) as bench:
-        engine = bench.engine()
-        async with (
-            open_measuring(settings, Measurements()) as measuring,
-            open_service(
-                engine,
-                llm=ExtractiveLLM(),
-                routers=measuring.routers,
-                observe=measuring.observe,
-                audit=AuditTrail(ReferenceAudit(), bytes(32)),
-            ) as opened,
-        ):
-            yield opened
+    async with opened("sqlite", tmp_path) as service:
+        yield service
 
 
 async def victim_of(service: ServiceBench) -> Victim:
