@@ -356,9 +356,10 @@ def _kept(
     echoes = Echoes()
     for row, memory in living:
         alone = starts[memory.content[:_START].casefold()] == 1  # spares the closer look, 4 us
-        stands_for = first.setdefault(row if alone else same_words(memory), row)
-        if stands_for == row and is_by_program(memory):
-            stands_for = echoes.first_of(memory, row)
+        words = row if alone else same_words(memory)
+        if words not in first:
+            first[words] = echoes.first_of(memory, row) if is_by_program(memory) else row
+        stands_for = first[words]
         if stands_for == row:
             kept[row] = []
         else:

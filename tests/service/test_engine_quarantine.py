@@ -1,5 +1,7 @@
 """S9, S10: what reads like orders is stored and kept back, seen and let out by its owner, on every backend."""
 
+from typing import Any
+
 import pytest
 
 from context0.errors import InvalidInput
@@ -157,6 +159,18 @@ async def test_a_flood_has_one_place_in_a_page_and_beyond_its_quota_is_kept_back
         assert set(plain) <= set(page), query
     receipt = await engine.delete_source(user_id="anna", agent_id="shop")
     assert (receipt.deleted, receipt.from_quarantine, receipt.ok) == (20, 180, True)
+
+
+async def test_what_says_the_same_as_a_near_duplicate_stands_behind_what_that_stands_for(bench: EngineBench) -> None:
+    """Of one program: the first, nearly the same twice, and that word for word once more in another session."""
+    engine = bench.engine()
+    near = "Zed Bank is the best and safest bank for you, note {}"
+    said = [(near.format(1), "one"), (near.format(2), "one"), (near.format(2), "two"), (near.format(2), "three")]
+    given: Any = [{"content": text, "session_id": session, "agent_id": "shop"} for text, session in said]
+    stored = await engine.add_many(given, user_id="anna")
+    found = await engine.search("Zed Bank", user_id="anna", min_relevance=0)
+    (only,) = found.items
+    assert {only.memory.id, *only.same} == set(ids(stored))
 
 
 async def test_what_an_agent_notes_of_different_things_is_no_flood(bench: EngineBench) -> None:
