@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +67,17 @@ def repeated(conversations: Sequence[Conversation], turns: int, *, seed: int = 0
     In a copy three words in ten, of four letters and more, are other words of the same conversations, as often as they
     occur there; so the lengths of the postings grow with the turns, as they do in life. The same on every machine.
     """
-    vocabulary = [word for one in conversations for turn in one.turns for word in _WORD.findall(turn.content)]
-    memories: list[Any] = []
-    copy = 0
-    while len(memories) < turns:
-        draw = random.Random(seed + copy)
-        for memory in _copy(conversations, copy, vocabulary, draw):
-            memories.append(memory)
-            if len(memories) == turns:
-                break
-        copy += 1
+    memories = list(islice(copies(conversations, seed=seed), turns))
     return Layout(
         key="many", name=f"{turns:,} turns, one owner", memories={_ALL: memories}, asked=_asked_of(conversations)
     )
+
+
+def copies(conversations: Sequence[Conversation], *, seed: int = 0) -> Iterator[Any]:
+    """Yield the turns over and over, without end, see `repeated`."""
+    vocabulary = [word for one in conversations for turn in one.turns for word in _WORD.findall(turn.content)]
+    for copy in count():
+        yield from _copy(conversations, copy, vocabulary, random.Random(seed + copy))
 
 
 def _copy(
