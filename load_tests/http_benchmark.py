@@ -335,11 +335,11 @@ class _Bare(NamedTuple):
 
 
 @asynccontextmanager
-async def _bare(answer: Path) -> AsyncIterator[_Bare]:
+async def _bare(answer: Path, *, first_s: float = 0.0) -> AsyncIterator[_Bare]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "load_tests.service.bare", str(answer), str(port)]
+    command = [sys.executable, "-m", "load_tests.service.bare", str(answer), str(port), str(first_s)]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
     try:
         async with httpx.AsyncClient() as client:

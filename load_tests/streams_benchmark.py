@@ -83,13 +83,13 @@ def tell(curves: dict[str, Curves], name: str, ended: Sequence[Stream], rss_mb: 
 async def measured(options: argparse.Namespace, folder: Path, curves: dict[str, Curves]) -> None:
     body = json.dumps({"message": "What did Lena do with the bike?"}).encode()
     (folder / "answer").write_bytes(b"{}")
-    async with _bare(folder / "answer") as floor:
+    async with _bare(folder / "answer", first_s=options.first_token_s) as floor:
         asked = [request_of("POST", "/v1/chat", "none", body, "text/event-stream")] * options.streams
         tell(curves, "bare app", await all_read(floor.port, asked), _rss_mb(floor.pid))
     secret, until = secrets.token_hex(32), time.time() + 3_600
     users = [jwt.encode({"sub": f"user {n}", "exp": until}, secret) for n in range(options.streams)]
     asked = [request_of("POST", "/v1/chat", token, body, "text/event-stream") for token in users]
-    async with _model(first_token_ms=8_000, tokens=5, interval_ms=200) as (url, _):
+    async with _model(first_token_ms=int(1_000 * options.first_token_s), tokens=5, interval_ms=200) as (url, _):
         for name, most in (("Context0", 2 * options.streams), ("Context0, half let in", options.streams // 2)):
             (folder / name).mkdir()
             settings = {
@@ -124,6 +124,7 @@ def measure(options: argparse.Namespace) -> list[Curves]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=10_000, help="at once; `ulimit -n` must let them")
+    parser.add_argument("--first-token-s", type=float, default=8.0, help="of the model (default %(default)s)")
     return told(parser, measure)
 
 

@@ -1,6 +1,7 @@
-"""The floor of the service: FastAPI routes that return given bytes. `python -m load_tests.service.bare FILE PORT`.
+"""The floor of the service: FastAPI routes that return given bytes.
 
-The stream sends five events, the first after eight seconds, as the benchmark's model does.
+python -m load_tests.service.bare FILE PORT [SECONDS]: the stream sends five events, the first after so long, as the
+benchmark's model does.
 """
 
 import asyncio
@@ -22,9 +23,11 @@ def main() -> None:
         await request.body()
         return Response(answer, media_type="application/json")
 
+    first_s = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+
     async def events() -> AsyncIterator[bytes]:
         yield b"event: session\ndata: {}\n\n"
-        await asyncio.sleep(8)
+        await asyncio.sleep(first_s)
         for _ in range(5):
             yield b"event: token\ndata: {}\n\n"
             await asyncio.sleep(0.2)
@@ -35,8 +38,8 @@ def main() -> None:
         await request.body()
         return StreamingResponse(events(), media_type="text/event-stream")
 
-    port = int(sys.argv[2])
-    uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", backlog=4_096)).run()
+    config = uvicorn.Config(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", backlog=4_096)
+    uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ RUNS = {
     "growth": ("--sizes", "100,200", "--sample", "3"),
     "callers": ("--callers", "1,4", "--calls", "8", "--memories", "100"),
     "ablation": ("--memories", "100", "--sample", "2"),
-    "streams": ("--streams", "20"),
+    "streams": ("--streams", "20", "--first-token-s", "2"),
     "million": ("--size", "1500", "--questions", "5", "--hnsw-from", "1000"),
 }
 
