@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from context0.errors import InvalidInput
-from context0.memory.inputs import FIELD_NAMES, check_name, check_time
+from context0.memory.inputs import FIELD_NAMES, check_name, check_name_or_none, check_share, check_time
 from stores.records import HistoryEntry, Memory, Provenance
 
 MEMORY: Final = "memory"
@@ -62,12 +62,12 @@ def read_line(text: bytes) -> Line:
     kind, record = told["kind"], told.get("record")
     if not isinstance(record, dict):
         raise InvalidInput("record", "is no JSON object")
+    if not isinstance(kind, str) or kind not in {MEMORY, END, *OTHER_KINDS}:
+        raise InvalidInput("kind", f"{str(kind)[:40]!r} is unknown; a line is a memory, or its fields")
     if kind == END:
         return Line(kind="end", fields=record)
     if kind in OTHER_KINDS:
         return Line(kind="other", fields={})
-    if kind != MEMORY:
-        raise InvalidInput("kind", f"{str(kind)[:40]!r} is unknown; a line is a memory, or its fields")
     return Line(kind="memory", fields=_fields_of(record))
 
 
@@ -84,7 +84,8 @@ def _fields_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
 def _provenance(record: object) -> Provenance:
     if not isinstance(record, dict) or not record.keys() <= {"session_id", "message_id", "agent", "trust"}:
         raise InvalidInput("provenance", "holds session_id, message_id, agent and trust")
-    return Provenance(**record)
+    names = {name: check_name_or_none(name, record.get(name)) for name in ("session_id", "message_id", "agent")}
+    return Provenance(**names, trust=check_share("trust", record.get("trust", 1.0)))
 
 
 INGEST_NAMES: Final = FIELD_NAMES | {"created_at", "origin_id"}

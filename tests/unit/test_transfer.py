@@ -175,7 +175,11 @@ async def test_what_has_expired_is_not_handed_out(bench: EngineBench) -> None:
         (b'{"kind": "memory", "record": [1]}', "record"),
         (b'{"kind": "memory", "record": {"content": "x"}}', "id"),
         (b'{"kind": "receipt", "record": {}}', "receipt"),
+        (b'{"kind": {}, "record": {}}', "kind"),
+        (b'{"kind": [], "record": {}}', "kind"),
         (b'{"kind": "memory", "record": {"id": "1", "provenance": {"x": 1}}}', "provenance"),
+        (b'{"kind": "memory", "record": {"id": "1", "provenance": {"agent": 5}}}', "agent"),
+        (b'{"kind": "memory", "record": {"id": "1", "provenance": {"trust": "high"}}}', "trust"),
         (b'"' + b"x" * MAX_LINE_BYTES + b'"', "bytes"),
     ],
 )
