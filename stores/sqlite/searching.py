@@ -2,11 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import islice
+from math import log1p
 from typing import Any
 from zlib import crc32
 
 import apsw
+import orjson
 
+from stores.owner.postings import K1
 from stores.records import MENTIONS, Hit, MemoryId, Relation, Statement, TimeWindow
 from stores.sqlite.codec import decode_relation, from_ms, from_ms_or_none, to_ms
 from stores.sqlite.rows import SEARCHED, as_json, owner_number, query, row_range
@@ -20,21 +24,53 @@ def keyword(
     now_ms: int,
     connection: apsw.Connection,
 ) -> list[Hit]:
-    """Any of the words, by BM25, seeking to the owner's row range inside the index."""
+    """Any of the words, by BM25 without its length term, seeking to the owner's row range inside the index.
+
+    How rare a word is, is counted in the owner's memories alone: FTS5's own bm25() counts in all that the table holds,
+    and its scores tell every owner what words the others use.
+    """
     number = owner_number(connection, owner)
     if number is None:
         return []
-    expression = " OR ".join(crc32(word.encode()).to_bytes(4, "little").hex() for word in dict.fromkeys(words))
+    terms = [crc32(word.encode()).to_bytes(4, "little").hex() for word in dict.fromkeys(words)]
+    rarities = orjson.dumps(_rarities(connection, terms, number)).decode()
+    values: list[Any] = [rarities, *row_range(number)]
     sql = (
-        "SELECT m.id, -bm25(memory_words) FROM memory_words JOIN memories AS m ON m.row = memory_words.rowid"
-        f" WHERE memory_words MATCH ? AND memory_words.rowid BETWEEN ? AND ? AND {SEARCHED}"
+        "WITH held AS MATERIALIZED (SELECT asked.value AS rarity, w.rowid AS row, times_held(memory_words) AS times"
+        " FROM json_each(?) AS asked CROSS JOIN memory_words AS w"
+        " WHERE w.memory_words MATCH asked.key AND w.rowid BETWEEN ? AND ?"
     )
-    values: list[Any] = [expression, *row_range(number), now_ms]
     if among is not None:
-        sql += " AND m.id IN (SELECT value FROM json_each(?))"
+        sql += " AND w.rowid IN (SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?)))"
         values.append(as_json(among))
-    sql += " ORDER BY memory_words.rank, m.id LIMIT ?"
-    return [Hit(memory_id, score) for memory_id, score in query(connection, sql, (*values, limit))]
+    sql += f") SELECT row, sum(rarity * times / (times + {K1})) FROM held GROUP BY row ORDER BY 2 DESC, row"
+    ranked, hits = connection.execute(sql, values), list[Hit]()
+    live = f"SELECT m.row, m.id FROM memories AS m WHERE m.row IN (SELECT value FROM json_each(?)) AND {SEARCHED}"
+    while len(hits) < limit and (rows := list(islice(ranked, 2 * limit))):
+        ids = dict(query(connection, live, (as_json(row for row, _ in rows), now_ms)))
+        hits += [Hit(ids[row], score) for row, score in rows if row in ids]
+    return hits[:limit]
+
+
+def add_functions(connection: apsw.Connection) -> None:
+    """Give the connection what `keyword` calls: FTS5 tells only functions how often a row holds what matched."""
+    connection.register_fts5_function("times_held", _times_held)
+
+
+def _times_held(row: apsw.FTS5ExtensionApi, *_: object) -> int:
+    return row.inst_count
+
+
+def _rarities(connection: apsw.Connection, terms: Sequence[str], number: int) -> dict[str, float]:
+    """Return the inverse document frequency, as in BM25, of each term that any of the owner's memories holds."""
+    counted = query(
+        connection,
+        "SELECT asked.value, count(*) FROM json_each(?) AS asked CROSS JOIN memory_words AS w"
+        " WHERE w.memory_words MATCH asked.value AND w.rowid BETWEEN ? AND ? GROUP BY 1",
+        (as_json(terms), *row_range(number)),
+    )
+    ((memories,),) = query(connection, "SELECT next_n FROM owners WHERE owner_no = ?", (number,))
+    return {term: log1p((memories - holders + 0.5) / (holders + 0.5)) for term, holders in counted}
 
 
 def temporal(

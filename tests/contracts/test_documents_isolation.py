@@ -12,7 +12,7 @@ import pytest
 from stores.errors import NotFound, StoreError
 from stores.filters import parse_filter
 from stores.protocols import DocumentStore
-from stores.records import Document, IndexMark, Scope, Statement, TimeWindow
+from stores.records import Document, Hit, IndexMark, Scope, Statement, TimeWindow
 from tests.contracts.builders import (
     ANNA,
     FUTURE,
@@ -230,3 +230,15 @@ async def test_erasing_one_owner_leaves_the_next_one_whole(documents: DocumentSt
         expected = [] if scope == scopes[2] else memory_ids([given[scope]])
         assert ids_of(await documents.list_page(scope=scope, limit=9, now=NOW)) == expected
         assert ids_of(await documents.keyword(["same"], "same", scope=scope, limit=9, now=NOW)) == expected
+
+
+async def test_how_rare_a_word_is_among_others_shows_in_no_score(documents: DocumentStore) -> None:
+    async def asked() -> list[Hit]:
+        return await documents.keyword(["pizza", "munich"], "pizza munich", scope=ANNA, limit=9, now=NOW)
+
+    await put(documents, *(build_document(text) for text in ("pizza pizza", "munich", "pizza in munich", "graz")))
+    before = await asked()
+    assert len(before) == 3
+    others = [build_document(f"munich is {'very ' * n} big", scope=STRANGER) for n in range(30)]
+    await put(documents, *others, scope=STRANGER)
+    assert await asked() == before
