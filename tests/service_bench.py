@@ -92,7 +92,7 @@ async def open_service(
     keys, outcomes = ReferenceKeys(), list[RequestOutcome]()
     async with AsyncExitStack() as stack:
         chat = await stack.enter_async_context(ChatService(engine, llm=llm))
-        turns = Turns(kept_s=60, max_bytes=1 << 20)
+        turns = Turns(kept_s=3600, max_bytes=1 << 20)
         stack.push_async_callback(turns.aclose)
         tokens = Tokens(rules or TokenRules(secret=SECRET, audience="context0"))
         credentials = Credentials(KeyRing(keys, cache_s=0.0), tokens)
