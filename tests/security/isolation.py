@@ -54,12 +54,12 @@ _MASKS: Final = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=ID,)[0-9a-f-]{1,35}"), "UUID"),
     (re.compile(r"2026-0[45]-\d\dT[0-9:.]+(\+00:00|Z)"), "TIME"),
     (re.compile(r"[A-Za-z0-9_-]{60,}"), "CURSOR"),
-    (re.compile(r"\b\d+\.\d{6,}\b"), "SCORE"),
+    (re.compile(r'\b\d+\.\d{6,}\b|(?<="index_bytes":)\d+'), "INDEX"),
     (re.compile(r"\b(chatcmpl-)?[0-9a-f]{16,}\b"), "HEX"),
     (re.compile(r'"timings_ms":\{[^}]*\}|\\?"(created|total_ms|first_token_ms|[a-z_]+_ms)\\?":[0-9.]+'), "TIMES"),
 )
-"""UUID: also one behind another, cut where a message is. SCORE: an index counts its owner's dead rows too, which are as
-many as searches met half-indexed memories; that none tells of others: `test_what_others_store_shows_in_no_score`."""
+"""UUID: also one behind another, cut where a message is. INDEX: scores and bytes of an owner's index, which keeps its dead
+rows, as many as searches met half-indexed memories; no score tells of others: `test_what_others_store_shows_in_no_score`."""
 _MUTE: Final = frozenset({"date", "x-request-id", "content-length", "location", "context0-consistency"})
 
 
