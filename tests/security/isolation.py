@@ -58,8 +58,9 @@ _MASKS: Final = (
     (re.compile(r"\b(chatcmpl-)?[0-9a-f]{16,}\b"), "HEX"),
     (re.compile(r'"timings_ms":\{[^}]*\}|\\?"(created|total_ms|first_token_ms|[a-z_]+_ms)\\?":[0-9.]+'), "TIMES"),
 )
-"""UUID: also one behind another, cut where a message is. INDEX: scores and bytes of an owner's index, which keeps its dead
-rows, as many as searches met half-indexed memories; no score tells of others: `test_what_others_store_shows_in_no_score`."""
+"""UUID: also one behind another, cut where a message is. INDEX: scores and bytes of an owner's index, which keeps its
+dead rows, as many as searches met half-indexed memories. That no score tells of others has a test of its own:
+`test_what_others_store_shows_in_no_score`."""
 _MUTE: Final = frozenset({"date", "x-request-id", "content-length", "location", "context0-consistency"})
 
 
