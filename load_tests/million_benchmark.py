@@ -34,70 +34,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for the store")
     parser.add_argument("--hnsw-from", type=int, default=50_000, help="the setting (default %(default)s)")
     pin_blas()  # before numpy is imported by any of these
-    import numpy as np
-    from harness.curves import Curves, p50, p99, told
-
-    from context0 import MemoryEngine, Settings
-    from context0.evaluation.datasets import read_conversations
-    from context0.runtime import build_parts
-    from load_tests.retrieval.layouts import copies
-    from stores.records import Scope
-
-    scope = Scope(owner=OWNER)
-
-    def settings(folder: Path, options: argparse.Namespace) -> Settings:
-        return Settings(
-            store_url=f"sqlite:///{folder}/million.db", data_dir=folder, hnsw_from=options.hnsw_from,
-            owner_index_max_memories=1_000, search_cache_bytes=0, search_deadline_ms=600_000, _env_file=None,
-        )  # fmt: skip
-
-    async def fill(folder: Path, options: argparse.Namespace, counts: Curves) -> None:
-        parts = build_parts(settings(folder, options))
-        async with MemoryEngine(parts=parts) as engine:
-            await engine.list(user_id=OWNER, limit=1)  # opens the store
-            stored = (await parts.documents.count(scope))["memories"]
-            started = time.perf_counter()
-            if stored < options.size:
-                source = islice(copies(list(read_conversations(options.data))), stored, options.size)
-                await engine.ingest(source, user_id=OWNER)
-                counts.add("filling, memories/s", "", (options.size - stored) / (time.perf_counter() - started))
-            started, processor = time.perf_counter(), time.process_time()
-            vectors: Any = parts.vectors
-            await vectors.build(scope, lambda done, of: print(f"graph: {done:,} of {of:,}", file=sys.stderr))
-            counts.add("building, s", "", time.perf_counter() - started)
-            counts.add("building, s of processor", "", time.process_time() - processor)
-            counts.add("most memory so far, MB", "", _status("VmHWM"))
-
-    async def search(folder: Path, options: argparse.Namespace, times: Curves, counts: Curves) -> None:
-        parts = build_parts(settings(folder, options))
-        questions = [q.text for one in read_conversations(options.data) for q in one.questions]
-        questions = list(dict.fromkeys(questions))[: options.questions]
-        async with MemoryEngine(parts=parts) as engine:
-            await engine.list(user_id="somebody else", limit=1)
-            asked = await parts.embedder.embed(questions)
-            before = {kind: _status(kind) for kind in ("RssAnon", "RssFile")}
-            started = time.perf_counter()
-            await parts.vectors.query(asked[0], scope=scope, limit=LIMIT)
-            times.add("opening the vectors", "", (time.perf_counter() - started) * 1e3)
-            found, taken = await _queries(parts.vectors, asked, scope)
-            times.add("vector store alone, p50", "", p50(taken))
-            times.add("vector store alone, p99", "", p99(taken))
-            for kind, name in (("RssAnon", "memory of the index, MB"), ("RssFile", "… mapped and touched, MB")):
-                counts.add(name, "", _status(kind) - before[kind])
-            for arm in (*ARMS, "all arms"):
-                chosen = {} if arm == "all arms" else {"strategies": [arm]}
-                times.add(f"search, {arm}, p50", "", p50(await _searches(engine, questions, **chosen)))
-            ids, matrix = await _all_vectors(parts.documents, scope)
-            exact = [set(ids[np.argpartition(matrix @ row, -LIMIT)[-LIMIT:]].tolist()) for row in asked]
-            counts.add("missed of the ten nearest, %", "", 100 * _missed(found, exact))
-            draw = np.random.default_rng(5)
-            for share in SHARES:
-                among = np.sort(draw.choice(len(ids), max(LIMIT, int(share * len(ids))), replace=False))
-                allowed, part = ids[among].tolist(), matrix[among]
-                nearest = [set(ids[among][np.argpartition(part @ row, -LIMIT)[-LIMIT:]].tolist()) for row in asked]
-                found, taken = await _queries(parts.vectors, asked, scope, among=allowed)
-                counts.add(f"missed among {100 * share:g} % of all, %", "", 100 * _missed(found, nearest))
-                times.add(f"vector store among {100 * share:g} % of all, p50", "", p50(taken))
+    from harness.curves import Curves, told
 
     async def run(folder: Path, options: argparse.Namespace, times: Curves, counts: Curves) -> None:
         await fill(folder, options, counts)
@@ -115,6 +52,92 @@ def main() -> int:
         return [times, counts]
 
     return told(parser, measure)
+
+
+def parts_of(folder: Path, options: argparse.Namespace) -> Any:
+    from context0 import Settings
+    from context0.runtime import build_parts
+
+    return build_parts(
+        Settings(
+            store_url=f"sqlite:///{folder}/million.db", data_dir=folder, hnsw_from=options.hnsw_from,
+            owner_index_max_memories=1_000, search_cache_bytes=0, search_deadline_ms=600_000, _env_file=None,
+        )
+    )  # fmt: skip
+
+
+async def fill(folder: Path, options: argparse.Namespace, counts: Any) -> None:
+    from context0 import MemoryEngine
+    from context0.evaluation.datasets import read_conversations
+    from load_tests.retrieval.layouts import copies
+
+    parts = parts_of(folder, options)
+    async with MemoryEngine(parts=parts) as engine:
+        await engine.list(user_id=OWNER, limit=1)  # opens the store
+        stored = (await parts.documents.count(_scope()))["memories"]
+        started = time.perf_counter()
+        if stored < options.size:
+            source = islice(copies(list(read_conversations(options.data))), stored, options.size)
+            await engine.ingest(source, user_id=OWNER)
+            counts.add("filling, memories/s", "", (options.size - stored) / (time.perf_counter() - started))
+        started, processor = time.perf_counter(), time.process_time()
+        await parts.vectors.build(_scope(), lambda done, of: print(f"graph: {done:,} of {of:,}", file=sys.stderr))
+        counts.add("building, s", "", time.perf_counter() - started)
+        counts.add("building, s of processor", "", time.process_time() - processor)
+        counts.add("most memory so far, MB", "", _status("VmHWM"))
+
+
+async def search(folder: Path, options: argparse.Namespace, times: Any, counts: Any) -> None:
+    from harness.curves import p50, p99
+
+    from context0 import MemoryEngine
+    from context0.evaluation.datasets import read_conversations
+
+    parts, scope = parts_of(folder, options), _scope()
+    questions = [q.text for one in read_conversations(options.data) for q in one.questions]
+    questions = list(dict.fromkeys(questions))[: options.questions]
+    async with MemoryEngine(parts=parts) as engine:
+        await engine.list(user_id="somebody else", limit=1)
+        asked = await parts.embedder.embed(questions)
+        before = {kind: _status(kind) for kind in ("RssAnon", "RssFile")}
+        started = time.perf_counter()
+        await parts.vectors.query(asked[0], scope=scope, limit=LIMIT)
+        times.add("opening the vectors", "", (time.perf_counter() - started) * 1e3)
+        found, taken = await _queries(parts.vectors, asked, scope)
+        times.add("vector store alone, p50", "", p50(taken))
+        times.add("vector store alone, p99", "", p99(taken))
+        for kind, name in (("RssAnon", "memory of the index, MB"), ("RssFile", "… mapped and touched, MB")):
+            counts.add(name, "", _status(kind) - before[kind])
+        for arm in (*ARMS, "all arms"):
+            chosen = {} if arm == "all arms" else {"strategies": [arm]}
+            times.add(f"search, {arm}, p50", "", p50(await _searches(engine, questions, **chosen)))
+        await compare(parts, asked, found, times, counts)
+
+
+async def compare(parts: Any, asked: Any, found: Sequence[set[str]], times: Any, counts: Any) -> None:
+    """Tell what of the nearest was missed, among all memories and among shares of them."""
+    import numpy as np
+    from harness.curves import p50
+
+    ids, matrix = await _all_vectors(parts.documents, _scope())
+
+    def nearest(some: Any, part: Any) -> list[set[str]]:
+        return [set(some[np.argpartition(part @ row, -LIMIT)[-LIMIT:]].tolist()) for row in asked]
+
+    counts.add("missed of the ten nearest, %", "", 100 * _missed(found, nearest(ids, matrix)))
+    draw = np.random.default_rng(5)
+    for share in SHARES:
+        among = np.sort(draw.choice(len(ids), max(LIMIT, int(share * len(ids))), replace=False))
+        narrowed, taken = await _queries(parts.vectors, asked, _scope(), among=ids[among].tolist())
+        missed = _missed(narrowed, nearest(ids[among], matrix[among]))
+        counts.add(f"missed among {100 * share:g} % of all, %", "", 100 * missed)
+        times.add(f"vector store among {100 * share:g} % of all, p50", "", p50(taken))
+
+
+def _scope() -> Any:
+    from stores.records import Scope
+
+    return Scope(owner=OWNER)
 
 
 async def _queries(vectors: Any, asked: Any, scope: Any, **among: Any) -> tuple[list[set[str]], list[float]]:

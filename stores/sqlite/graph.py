@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from itertools import product
+from typing import Any, Final
 
 import apsw
 
@@ -15,9 +16,14 @@ from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.rows import as_json, owner_number, query, row_of, row_range
 from stores.sqlite.writing import replace_relations
 
+MOST_RELATIONS: Final = 2_000
+"""Of an entity, a search looks at so many relations from each side: the newest ones."""
+_MANY: Final = 20_000
+"""Where a search is narrowed to more memories than this, all relations of its entities are read, and not theirs."""
+
 
 class SqliteGraph:
-    """See `stores.protocols.GraphStore`."""
+    """See `stores.protocols.GraphStore`. Of each entity a search looks at the newest 2,000 relations from each side."""
 
     name = "sqlite-graph"
 
@@ -93,7 +99,7 @@ def _search(
     seen = set(entities)
     counted: set[int] = set()
     for _ in range(hops):
-        edges = _touching(connection, number, asked, as_of_ms)
+        edges = _touching(connection, number, asked, as_of_ms, among)
         degree = Counter(end for _, _, source, target in edges for end in {source, target} & asked)
         for edge, memory_id, source, target in edges:
             if edge in counted:
@@ -108,20 +114,39 @@ def _search(
 
 
 def _touching(
-    connection: apsw.Connection, number: int, entities: Collection[str], as_of_ms: int | None
+    connection: apsw.Connection,
+    number: int,
+    entities: Collection[str],
+    as_of_ms: int | None,
+    among: Collection[MemoryId] | None,
 ) -> list[tuple[int, MemoryId, str, str]]:
+    """Return the newest relations of each entity, and those of the memories in `among`; all, where these are many."""
+    known = "r.retired_ms IS NULL"
+    if as_of_ms is not None:
+        known += " AND (r.valid_ms IS NULL OR r.valid_ms <= :at) AND (r.invalid_ms IS NULL OR r.invalid_ms > :at)"
+    is_many = among is not None and len(among) > _MANY
+    given = {"owner": number, "at": as_of_ms, "most": -1 if is_many else MOST_RELATIONS}
+    newest = (
+        f"SELECT r.rowid FROM relations AS r WHERE r.owner_no = :owner AND r.{{end}} = :entity AND {known}"
+        " ORDER BY r.rowid DESC LIMIT :most"
+    )
+    found: set[int] = set()
+    for entity, end in product(entities, ("source", "target")):
+        found.update(row for (row,) in connection.execute(newest.format(end=end), {**given, "entity": entity}))
+    if among is not None and not is_many:
+        of_these = (
+            "SELECT r.rowid FROM memories AS m JOIN relations AS r ON r.memory_row = m.row"
+            f" WHERE m.id IN (SELECT value FROM json_each(:among)) AND r.owner_no = :owner AND {known}"
+            " AND (r.source IN (SELECT value FROM json_each(:entities))"
+            " OR r.target IN (SELECT value FROM json_each(:entities)))"
+        )
+        asked = {**given, "among": as_json(among), "entities": as_json(entities)}
+        found.update(row for (row,) in connection.execute(of_these, asked))
     sql = (
         "SELECT r.rowid, m.id, r.source, r.target FROM relations AS r JOIN memories AS m ON m.row = r.memory_row"
-        " WHERE r.rowid IN ("
-        "SELECT rowid FROM relations WHERE owner_no = ?1 AND source IN (SELECT value FROM json_each(?2))"
-        " UNION SELECT rowid FROM relations WHERE owner_no = ?1 AND target IN (SELECT value FROM json_each(?2)))"
-        " AND m.deleted_ms IS NULL AND r.retired_ms IS NULL"
+        " WHERE r.rowid IN (SELECT value FROM json_each(?)) AND m.deleted_ms IS NULL"
     )
-    values: list[Any] = [number, as_json(entities)]
-    if as_of_ms is not None:
-        sql += " AND (r.valid_ms IS NULL OR r.valid_ms <= ?3) AND (r.invalid_ms IS NULL OR r.invalid_ms > ?3)"
-        values.append(as_of_ms)
-    return query(connection, sql, values)
+    return query(connection, sql, (as_json(found),))
 
 
 def _relations(

@@ -388,18 +388,3 @@ async def test_a_user_is_named_by_a_short_text(untouched: MemoryEngine, method: 
         assert caught.value.field == "user_id"
     with pytest.raises(TypeError, match="user_id"):
         await getattr(untouched, method)(*arguments, **options)
-
-
-async def test_what_others_store_shows_in_no_score(bench: EngineBench, regime: str) -> None:
-    engine = bench.engine(search_cache_bytes=0, **REGIMES[regime])
-
-    async def found() -> list[tuple[str, float, Any]]:
-        result = await engine.search("Does Anna like Munich?", user_id="anna")
-        return [(one.memory.content, one.score, one.arms) for one in result.items]
-
-    texts = ["Anna lives in Munich", "Anna likes Graz", "It rains in Graz"]
-    await engine.add_many([{"content": text} for text in texts], user_id="anna")
-    before = await found()
-    assert len(before) >= 2
-    await engine.add_many(many(40, "Munich, Munich and Munich, note {n}"), user_id="ben")
-    assert await found() == before

@@ -242,3 +242,18 @@ async def test_an_update_names_a_time_to_live_only_if_it_changes_it(bench: Engin
     changed = await engine.update(added.id, user_id="anna", importance=1)
     assert changed.expires_at == NOW + timedelta(hours=1)
     assert (await engine.list(user_id="anna")).items == (changed,)
+
+
+async def test_what_others_store_shows_in_no_score(bench: EngineBench, regime: str) -> None:
+    engine = bench.engine(search_cache_bytes=0, **REGIMES[regime])
+
+    async def found() -> list[tuple[str, float, Any]]:
+        result = await engine.search("Does Anna like Munich?", user_id="anna")
+        return [(one.memory.content, one.score, one.arms) for one in result.items]
+
+    texts = ["Anna lives in Munich", "Anna likes Graz", "It rains in Graz"]
+    await engine.add_many([{"content": text} for text in texts], user_id="anna")
+    before = await found()
+    assert len(before) >= 2
+    await engine.add_many(many(40, "Munich, Munich and Munich, note {n}"), user_id="ben")
+    assert await found() == before
