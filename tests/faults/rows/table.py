@@ -33,6 +33,14 @@ ROWS: Final[Mapping[str, Row]] = {
     "D1-mongodb": Row(
         target="adds:on_mongodb", full=1_000, title="kill -9 of writer and server, MongoDB path: lost 0, phantoms 0"
     ),
+    "D4-sqlite": Row(
+        target="endings:on_sqlite",
+        full=900,
+        title="SIGTERM, twice, SIGINT twice under streams, SQLite: lost 0, stuck 0",
+    ),
+    "D4-mongodb": Row(
+        target="endings:on_mongodb", full=900, title="the same, MongoDB path with a full journal: lost 0, stuck 0"
+    ),
     "D8-mongodb": Row(target="network:mongodb", full=300, title="MongoDB, faulty network: right or a typed error"),
     "D8-embeddings": Row(
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
