@@ -54,6 +54,9 @@ ROWS: Final[Mapping[str, Row]] = {
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D16": Row(
+        target="poison:run", full=100, title="index work that raises, hangs, kills: given up and listed, others done"
+    ),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
     "D23-soak": Row(
         target="soak:run", full=8, seconds=1_800, title="mixed load and random faults: RSS, descriptors, tasks level"
