@@ -23,6 +23,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-mongodb": 7,
     "D8-embeddings": 4,
     "D9-redis": 4,
+    "D15": 10,
     "D16": 3,
     "D18-llm": 4,
     "D23-soak": 2,

@@ -54,6 +54,9 @@ ROWS: Final[Mapping[str, Row]] = {
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D15": Row(
+        target="clocks:run", full=300, title="clocks that step by up to 2 h: inversions 0, early lease steals 0"
+    ),
     "D16": Row(
         target="poison:run", full=100, title="index work that raises, hangs, kills: given up and listed, others done"
     ),
