@@ -50,6 +50,8 @@ class RuleTable:
             for piece, bit in self._words[start]:
                 if piece in text:
                     held |= bit
+        if not held:
+            return
         for rule, first, second in self._rules:
             if held & first and held & second and (match := rule.pattern.search(text)) is not None:
                 yield rule, match.span()

@@ -27,6 +27,7 @@ _LATIN: Final = re.compile("[a-z]")
 _LOOKALIKE: Final = re.compile("[\u0370-\u03ff\u0400-\u052f]")
 _LEET: Final = str.maketrans("013457@$!", "oieastasi")
 _MIXED: Final = re.compile(r"\b(?=\w{0,20}[a-z])(?=\w{0,20}[013457])\w{2,21}\b")
+_LEET_DIGIT: Final = re.compile("[013457]")
 _MIXTURE: Final = re.compile("[a-z][013457]|[013457][a-z]")
 _SPACED: Final = re.compile(r"\b(?:[a-z][ .\-_]){2,40}[a-z]\b")
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,4096}={0,2}")
@@ -76,7 +77,7 @@ def undisguised(text: str) -> Iterator[str]:
             yield folded(hidden)
         if _LOOKALIKE.search(plain) and _LATIN.search(plain):
             yield plain.translate(_LOOKALIKES)
-    if len(_MIXTURE.findall(plain)) > 2 and len(_MIXED.findall(plain)) > 1:
+    if _LEET_DIGIT.search(plain) and len(_MIXTURE.findall(plain)) > 2 and len(_MIXED.findall(plain)) > 1:
         yield _MIXED.sub(lambda word: word[0].translate(_LEET), plain)
     if _SPACED.search(plain):
         yield _SPACED.sub(lambda word: re.sub(r"[ .\-_]", "", word[0]), plain)
@@ -87,7 +88,7 @@ def undisguised(text: str) -> Iterator[str]:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    if _ESCAPES.search(text):
+    if ("%" in text or "&#" in text) and _ESCAPES.search(text):
         yield unquote(html.unescape(text))
     for match in _BASE64.finditer(text):
         yield from _readable(_unbase64(match[0]))

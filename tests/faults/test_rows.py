@@ -14,9 +14,17 @@ from tests.faults.rows.table import ROWS
 SMALL: Final[Mapping[str, int]] = {
     "D1-sqlite": 3,
     "D1-mongodb": 2,
+    "D3-journal": 3,
+    "D3-index": 8,
+    "D4-sqlite": 1,
+    "D4-mongodb": 2,
+    "D5": 10,
+    "D6": 10,
     "D8-mongodb": 7,
     "D8-embeddings": 4,
     "D9-redis": 4,
+    "D15": 10,
+    "D16": 3,
     "D18-llm": 4,
     "D23-soak": 2,
 }

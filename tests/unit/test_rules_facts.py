@@ -322,3 +322,7 @@ def test_twice_the_text_costs_at_most_about_twice_the_lines() -> None:
         assert _lines_run(large) <= 2.2 * _lines_run(small) + 200, piece
         long, longer = (piece * 380)[:380], (piece * 760)[:760]
         assert _lines_run(longer) <= 2.2 * _lines_run(long) + 400, piece
+
+
+def test_a_long_run_of_blanks_behind_a_fact_is_nothing_more_to_read() -> None:
+    assert decide_extraction("I live in Rome." + " " * 900) == "simple"

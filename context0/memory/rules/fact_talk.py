@@ -45,6 +45,8 @@ _NAME_OR_NUMBER = re.compile(r"\s[^\W\d_a-z]\w|\d")
 
 def is_empty_talk(words: list[str], text: str) -> bool:
     """Tell whether a clause without facts (its words in small letters, its text) holds nothing worth keeping."""
+    if not words:  # a long run of blanks
+        return True
     present = set(words)
     if words[0] in _ERRANDS:
         return False

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from context0.cache.shared import SharedCache
 from context0.chat.service import ChatService
@@ -104,8 +104,8 @@ def engine_on(documents: Any, graph: Any, chats: Any, **parts: Any) -> MemoryEng
     )
 
 
-def sqlite_engine(folder: Path, **parts: Any) -> MemoryEngine:
-    database = SqliteDatabase(folder / "context0.db", synchronous="NORMAL")
+def sqlite_engine(folder: Path, *, synchronous: Literal["FULL", "NORMAL"] = "NORMAL", **parts: Any) -> MemoryEngine:
+    database = SqliteDatabase(folder / "context0.db", synchronous=synchronous)
     return engine_on(SqliteDocuments(database), SqliteGraph(database), SqliteChats(database), **parts)
 
 

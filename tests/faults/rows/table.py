@@ -33,11 +33,33 @@ ROWS: Final[Mapping[str, Row]] = {
     "D1-mongodb": Row(
         target="adds:on_mongodb", full=1_000, title="kill -9 of writer and server, MongoDB path: lost 0, phantoms 0"
     ),
+    "D3-journal": Row(
+        target="crash_points:journal", full=300, title="kill -9 in a flush to MongoDB, 3 points: lost 0, phantoms 0"
+    ),
+    "D3-index": Row(
+        target="crash_points:index", full=400, title="kill -9 in index work, 4 points: lost 0, phantoms 0, orphans 0"
+    ),
+    "D4-sqlite": Row(
+        target="endings:on_sqlite",
+        full=900,
+        title="SIGTERM, twice, SIGINT twice under streams, SQLite: lost 0, stuck 0",
+    ),
+    "D4-mongodb": Row(
+        target="endings:on_mongodb", full=900, title="the same, MongoDB path with a full journal: lost 0, stuck 0"
+    ),
+    "D5": Row(target="disk:full", full=100, title="no space left, SQLite: false acknowledgements 0, reads go on"),
+    "D6": Row(target="disk:failing", full=100, title="fsync fails, SQLite: false acknowledgements 0, reads go on"),
     "D8-mongodb": Row(target="network:mongodb", full=300, title="MongoDB, faulty network: right or a typed error"),
     "D8-embeddings": Row(
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D15": Row(
+        target="clocks:run", full=300, title="clocks that step by up to 2 h: inversions 0, early lease steals 0"
+    ),
+    "D16": Row(
+        target="poison:run", full=100, title="index work that raises, hangs, kills: given up and listed, others done"
+    ),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
     "D23-soak": Row(
         target="soak:run", full=8, seconds=1_800, title="mixed load and random faults: RSS, descriptors, tasks level"
