@@ -16,7 +16,6 @@ import apsw.aio
 from stores.blocking import in_thread
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
 from stores.monitoring import CommandObserver, observed
-from stores.sqlite import searching
 from stores.sqlite.commands import command_of
 from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
@@ -214,7 +213,6 @@ def _set_up_reader(connection: apsw.Connection) -> None:
     connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("query_only", True)
     connection.pragma("cache_size", -32_000)
-    searching.add_functions(connection)
 
 
 def _truncate_log(connection: apsw.Connection) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import product
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
@@ -16,14 +16,14 @@ from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.rows import as_json, owner_number, query, row_of, row_range
 from stores.sqlite.writing import replace_relations
 
-MOST_RELATIONS: Final = 2_000
+MOST_RELATIONS: Final = 1_000
 """Of an entity, a search looks at so many relations from each side: the newest ones."""
 _MANY: Final = 20_000
 """Where a search is narrowed to more memories than this, all relations of its entities are read, and not theirs."""
 
 
 class SqliteGraph:
-    """See `stores.protocols.GraphStore`. Of each entity a search looks at the newest 2,000 relations from each side."""
+    """See `stores.protocols.GraphStore`. Of each entity a search looks at the newest 1,000 relations from each side."""
 
     name = "sqlite-graph"
 
