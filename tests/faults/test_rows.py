@@ -18,6 +18,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-embeddings": 4,
     "D9-redis": 4,
     "D18-llm": 4,
+    "D19": 25,
     "D23-soak": 2,
 }
 ELSEWHERE: Final = {row: "tests/security/test_rows.py" for row in ROWS if row.startswith("S")}

@@ -39,6 +39,11 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
+    "D19": Row(
+        target="disconnects:disconnects",
+        full=500,
+        title="clients that leave in mid-answer: the model's call closed in 1 s, what it said kept once, leaks 0",
+    ),
     "D23-soak": Row(
         target="soak:run", full=8, seconds=1_800, title="mixed load and random faults: RSS, descriptors, tasks level"
     ),
