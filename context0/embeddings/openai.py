@@ -13,6 +13,7 @@ from context0.embeddings.openai_faults import backoff, to_embedding_error
 from context0.embeddings.options import EmbedderOptions
 from context0.embeddings.texts import valid_unicode
 from context0.errors import ConfigurationError, EmbeddingError, EmbeddingInvalid, EmbeddingUnavailable
+from context0.retry_budget import RetryBudget
 from stores.blocking import in_thread
 
 if TYPE_CHECKING:
@@ -27,12 +28,15 @@ _BASE_URL: Final = "https://api.openai.com/v1"
 _NO_KEY: Final = "none"  # the client insists on one; a server that wants none ignores it
 _CONCURRENT_REQUESTS: Final = 4
 _ATTEMPTS: Final = 6
+_SAVED_RETRIES: Final = 10.0
+"""What a quiet embedder may spend on two faults in a row; beyond that one retry for ten requests."""
 
 
 class OpenAIEmbedder:
     """One request per `max_batch_items` texts, at most 4 at a time, retried here and nowhere else.
 
-    Tried again: no connection, timeouts, 408, 409, 425, 429, 5xx; after Retry-After if that is within the deadline.
+    Tried again: no connection, timeouts, 408, 409, 425, 429, 5xx; after Retry-After if that is within the deadline, and
+    as far as a budget of retries goes: while the server is down, all calls together make it a tenth more work.
     The client is imported (0.5 s) and built on first use, in a thread; one that was handed in is not closed.
     """
 
@@ -49,6 +53,7 @@ class OpenAIEmbedder:
         self._owns_client = client is None
         self._first_use = asyncio.Lock()
         self._slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
+        self._retries = RetryBudget(reserve=_SAVED_RETRIES)
         self._dimension = self._options.dimensions
         self._closed = False
 
@@ -104,13 +109,17 @@ class OpenAIEmbedder:
         clock = asyncio.get_running_loop().time
         async with self._slots:
             ends_at = clock() + deadline_s
-            told = ""
+            told, made = "", 0
+            self._retries.deposit()
 
             def hook(error: Exception) -> bool | float:
-                nonlocal told
+                nonlocal told, made
+                made += 1
                 if isinstance(error, EmbeddingError):  # and not the cancellation by this very deadline
                     told = f"; last: {error}"
-                return backoff(error, remaining_s=ends_at - clock())
+                wait = backoff(error, remaining_s=ends_at - clock())
+                # `wait` may be 0.0, which is a wait too
+                return wait if wait is not False and made < _ATTEMPTS and self._retries.withdraw() else False
 
             try:
                 async with asyncio.timeout_at(ends_at):

@@ -26,6 +26,9 @@ SMALL: Final[Mapping[str, int]] = {
     "D15": 10,
     "D16": 3,
     "D18-llm": 4,
+    "D19": 25,
+    "D21-cache": 1_000,
+    "D21-embeddings": 100,
     "D23-soak": 2,
 }
 ELSEWHERE: Final = {row: "tests/security/test_rows.py" for row in ROWS if row.startswith("S")}

@@ -7,24 +7,7 @@ import pytest
 from context0.cache.bounded import BoundedCache
 from context0.cache.loading import LoadingCache
 from context0.cache.single_flight import SingleFlight
-
-
-class Upstream:
-    """Answers when it is let go, and counts its calls."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.called = asyncio.Event()
-        self.go = asyncio.Event()
-        self.error: Exception | None = None
-
-    async def __call__(self) -> str:
-        self.calls += 1
-        self.called.set()
-        await self.go.wait()
-        if self.error is not None:
-            raise self.error
-        return f"answer {self.calls}"
+from tests.upstream import Upstream
 
 
 def loading(**options: object) -> LoadingCache[str, str]:

@@ -19,6 +19,7 @@ from tests.loopback_openai import (
     HANG,
     Answer,
     answer_with,
+    good,
     items_for,
     loopback_openai,
     one_short,
@@ -152,6 +153,17 @@ async def test_a_fault_that_stays_is_told_after_six_attempts(server, connect):
     with pytest.raises(EmbeddingUnavailable, match="the server answered 500"):
         await connect().embed(["a"])
     assert len(server.requests) == 6
+
+
+async def test_an_outage_gets_a_tenth_more_requests_by_retries_and_a_few(server, connect):
+    server.otherwise = refusal(503)
+    embedder = connect()
+    for number in range(50):
+        with pytest.raises(EmbeddingUnavailable):
+            await embedder.embed([f"text {number}"])
+    assert len(server.requests) == 50 + 10 + 5
+    server.otherwise = good
+    await embedder.embed(["after it"])
 
 
 async def test_waiting_beyond_the_deadline_is_not_begun(server, connect):

@@ -23,11 +23,12 @@ import orjson
 from tests.fault_proxy import HEALTHY, FaultProxy, fault_proxy
 from tests.faults.rows.network import FAULTS
 from tests.faults.rows.outcome import Outcome, RowOptions
+from tests.faults.rows.service import Usage, client_of, serving, usage_of
 from tests.loopback_llm import Reply, loopback_llm
 from tests.loopback_openai import loopback_openai
 from tests.mongo_process import MongoProcess
 from tests.redis_server import redis_server
-from tests.served_process import Served, served
+from tests.served_process import Served
 
 _FAULT_S: Final = 4.0
 _CALM_S: Final = 8.0
@@ -76,13 +77,6 @@ class Load:
     under_way: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    rss: float
-    descriptors: float
-    tasks: float
-
-
 def run(options: RowOptions) -> Outcome:
     """count: users. seconds: how long."""
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +84,7 @@ def run(options: RowOptions) -> Outcome:
 
 
 async def _soak(options: RowOptions, folder: Path) -> Outcome:
-    load, samples, random = Load(), list[Sample](), Random(options.seed)
+    load, samples, random = Load(), list[Usage](), Random(options.seed)
     async with _stack(folder) as (service, proxies):
         keys = [await asyncio.to_thread(service.key, f"user {number}") for number in range(options.count)]
         operator = await asyncio.to_thread(service.key, "operator", "--operator")
@@ -146,7 +140,7 @@ async def _stack(folder: Path) -> AsyncIterator[tuple[Served, dict[str, FaultPro
         at = {name: f"127.0.0.1:{proxy.port}" for name, proxy in proxies.items()}
         forgetting = asyncio.create_task(_forget(vectors.requests))
         stack.callback(forgetting.cancel)
-        running = served(
+        running = serving(
             folder,
             store_url=f"mongodb://{at['mongodb']}/soak",
             cache_url=f"redis://{at['redis']}/0",
@@ -154,13 +148,7 @@ async def _stack(folder: Path) -> AsyncIterator[tuple[Served, dict[str, FaultPro
             embedding_base_url=f"http://{at['embeddings']}/v1",
             **_SETTINGS,
         )
-        service = await asyncio.to_thread(running.__enter__)
-        stack.push_async_callback(asyncio.to_thread, running.__exit__, None, None, None)
-        yield service, proxies
-
-
-def _client(url: str, key: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=_PATIENCE_S)
+        yield await stack.enter_async_context(running), proxies
 
 
 async def _forget(requests: list[Any]) -> None:
@@ -172,7 +160,7 @@ async def _forget(requests: list[Any]) -> None:
 async def _user(url: str, key: str, load: Load, chance: float) -> None:
     """Use every part of the service, in turn."""
     random = Random(chance)
-    async with _client(url, key) as client:
+    async with client_of(url, key, _PATIENCE_S) as client:
         while not (first := await _ask(client, load, "POST", "/v1/memories", {"content": "the anchor of all"})):  # noqa: ASYNC110
             await asyncio.sleep(_PAUSE_S)
         held: list[str] = []
@@ -249,41 +237,35 @@ async def _streamed(client: httpx.AsyncClient, load: Load, message: dict[str, st
         load.counts[f"{response.status_code} in a stream"] += 1
 
 
-async def _sampled(service: Served, key: str, load: Load) -> Sample:
+async def _sampled(service: Served, key: str, load: Load) -> Usage:
     """Let the users pause, and read what the process uses when nothing is under way."""
     load.running.clear()
     while load.under_way:  # noqa: ASYNC110 - a few times a minute
         await asyncio.sleep(_PAUSE_S)
     await asyncio.sleep(_QUIET_S)
-    async with httpx.AsyncClient(
-        base_url=service.url, headers={"authorization": f"Bearer {key}"}, timeout=30
-    ) as client:
-        told = (await client.get("/metrics")).text
-    tasks = next(float(line.split()[-1]) for line in told.splitlines() if line.startswith("context0_tasks"))
-    place = Path(f"/proc/{service.process.pid}")
-    pages = int((place / "statm").read_text().split()[1])
+    used = await usage_of(service, key)
     load.running.set()
-    return Sample(rss=round(pages * 4_096 / 1e6, 1), descriptors=len(list((place / "fd").iterdir())), tasks=tasks)
+    return used
 
 
 async def _missing(url: str, keys: list[str]) -> int:
     missing = 0
     for key in keys:
-        async with _client(url, key) as client:
+        async with client_of(url, key, _PATIENCE_S) as client:
             page = (await client.get("/v1/memories?limit=1000")).json()
             missing += "the anchor of all" not in [one["content"] for one in page["items"]]
     return missing
 
 
-def _third(samples: list[Sample], number: int) -> Sample:
+def _third(samples: list[Usage], number: int) -> Usage:
     """Return the medians of a third of the samples after the warm-up."""
     warm = samples[int(len(samples) * _WARM_SHARE) :]
     size = max(1, len(warm) // 3)
     part = warm[number * size : (number + 1) * size] or warm[-1:]
-    return Sample(**{name: statistics.median(getattr(one, name) for one in part) for name in Sample.__slots__})
+    return Usage(**{name: statistics.median(getattr(one, name) for one in part) for name in Usage.__slots__})
 
 
-def _drifts(samples: list[Sample]) -> dict[str, float]:
+def _drifts(samples: list[Usage]) -> dict[str, float]:
     """Return by how much each has grown from the first third to the last one; shrinking is none."""
     first, last = _third(samples, 0), _third(samples, 2)
     return {

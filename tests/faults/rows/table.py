@@ -61,6 +61,15 @@ ROWS: Final[Mapping[str, Row]] = {
         target="poison:run", full=100, title="index work that raises, hangs, kills: given up and listed, others done"
     ),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
+    "D19": Row(
+        target="disconnects:disconnects",
+        full=500,
+        title="clients that leave in mid-answer: the model's call closed in 1 s, what it said kept once, leaks 0",
+    ),
+    "D21-cache": Row(target="herds:cache", full=1_000, title="so many miss one key at once: one call, errors not kept"),
+    "D21-embeddings": Row(
+        target="herds:embeddings", full=1_000, title="so many search one text at once: one call, errors not kept"
+    ),
     "D23-soak": Row(
         target="soak:run", full=8, seconds=1_800, title="mixed load and random faults: RSS, descriptors, tasks level"
     ),
