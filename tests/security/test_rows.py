@@ -17,6 +17,7 @@ from tests.security import isolation
 SMALL: Final[Mapping[str, int]] = {
     "S1-sqlite": isolation.WHOLE,
     "S1-mongodb": 60,
+    "S2": 2,
     "S3": 2_000,
     "S4-sqlite": 40,
     "S4-mongodb": 20,

@@ -27,7 +27,7 @@ from tests.loopback_llm import Reply, loopback_llm
 from tests.loopback_openai import loopback_openai
 from tests.mongo_process import MongoProcess
 from tests.redis_server import redis_server
-from tests.served_process import Served, served
+from tests.served_process import Served, served_beside
 
 _FAULT_S: Final = 4.0
 _CALM_S: Final = 8.0
@@ -146,7 +146,7 @@ async def _stack(folder: Path) -> AsyncIterator[tuple[Served, dict[str, FaultPro
         at = {name: f"127.0.0.1:{proxy.port}" for name, proxy in proxies.items()}
         forgetting = asyncio.create_task(_forget(vectors.requests))
         stack.callback(forgetting.cancel)
-        running = served(
+        running = served_beside(
             folder,
             store_url=f"mongodb://{at['mongodb']}/soak",
             cache_url=f"redis://{at['redis']}/0",
@@ -154,9 +154,7 @@ async def _stack(folder: Path) -> AsyncIterator[tuple[Served, dict[str, FaultPro
             embedding_base_url=f"http://{at['embeddings']}/v1",
             **_SETTINGS,
         )
-        service = await asyncio.to_thread(running.__enter__)
-        stack.push_async_callback(asyncio.to_thread, running.__exit__, None, None, None)
-        yield service, proxies
+        yield await stack.enter_async_context(running), proxies
 
 
 def _client(url: str, key: str) -> httpx.AsyncClient:

@@ -46,6 +46,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "S1-mongodb": Row(
         target="tests.security.isolation:on_mongodb", full=5_000, title="others' ids everywhere, MongoDB path: leaks 0"
     ),
+    "S2": Row(target="tests.security.canaries:run", full=50, title="a canary of each user everywhere: leaks 0"),
     "S3": Row(
         target="tests.security.sharing:owners", full=100_000, title="50 owners at once on one engine: misrouted 0"
     ),
