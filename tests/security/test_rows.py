@@ -21,9 +21,11 @@ SMALL: Final[Mapping[str, int]] = {
     "S3": 2_000,
     "S4-sqlite": 40,
     "S4-mongodb": 20,
+    "S5": 12,
     "S8": 5_000,
     "S11": 20_000,
     "S13": 5_000,
+    "S14": 1,
 }
 ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(("S19-sqlite", "S19-mongodb"), "tests/service/test_api_schema.py")
 """Rows that another module runs small."""

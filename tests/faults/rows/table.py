@@ -67,6 +67,12 @@ ROWS: Final[Mapping[str, Row]] = {
     "S13": Row(
         target="tests.security.forging:credentials", full=100_000, title="changed keys, forged tokens: accepted 0"
     ),
+    "S5": Row(
+        target="tests.security.lengths:run", full=1_000, title="twice the text: about twice the work, of any kind"
+    ),
+    "S14": Row(
+        target="tests.security.secrets:run", full=110, title="keys, passwords, texts in logs, errors, settings: hits 0"
+    ),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
     ),
