@@ -45,7 +45,7 @@ URLS: Final = (
 """A password that is right but for the server, and ones that were not escaped, or stand where none belongs."""
 SCHEMES: Final = (("store_url", "mongodb"), ("cache_url", "redis"), ("task_url", "redis"), ("task_url", "amqp"))
 COMMANDS: Final = (("doctor", "--json"), ("list", "--user", "anna"), ("serve", "--port", "0"), ("doctor", "--verbose"))
-_JSON: Final = {"content-type": "application/json"}
+_JSON: Final[dict[str, Any]] = {"content-type": "application/json"}
 _END: Final = {"mongodb_timeout_ms": "100"}
 
 
@@ -140,23 +140,23 @@ def _telling_all() -> Any:
 
 def _echoing(request: Texts) -> Answer:
     told = f"{request.headers.get('authorization')} {request.body}"
-    return Answer(told.encode(), status=(401, 500, 200)[len(told) % 3])
+    return Answer(told.encode(), status=(401, 400, 403)[len(told) % 3])
 
 
 async def _asked(client: httpx.AsyncClient, key: str, search: Search) -> None:
     """Ask well and badly; what goes wrong is told without what was sent."""
-    own = {"authorization": f"Bearer {key}"}
+    own: dict[str, Any] = {"authorization": f"Bearer {key}"}
     message = {"message": f"My secret is {TEXT}", "session_id": "talk"}
-    completion = {"model": "stub", "messages": [{"role": "user", "content": TEXT}]}
+    completion: dict[str, Any] = {"model": "stub", "messages": [{"role": "user", "content": TEXT}]}
     asked: list[tuple[str, str, dict[str, Any]]] = [
         *(("POST", "/v1/memories", {"json": {"content": f"{TEXT} {n}"}, "headers": own}) for n in range(3)),
         *(("POST", "/v1/memories/search", {"json": {"query": f"{TEXT} {n}"}, "headers": own}) for n in range(3)),
-        *(("POST", "/v1/chat", {"json": message, "headers": own}) for _ in range(4)),
-        *(("POST", "/v1/chat", {"json": {**message, "stream": True}, "headers": own}) for _ in range(4)),
-        *(("POST", "/v1/chat/completions", {"json": completion, "headers": own}) for _ in range(4)),
+        *(("POST", "/v1/chat", {"json": message, "headers": own}) for _ in range(2)),
+        ("POST", "/v1/chat", {"json": {**message, "stream": True}, "headers": own}),
+        ("POST", "/v1/chat/completions", {"json": completion, "headers": own}),
         *(("GET", path, {"headers": own}) for path in ("/metrics", "/api/performance/metrics", "/healthz", "/readyz")),
         *(("GET", f"/v1/tasks{more}", {"headers": own}) for more in ("", f"?cursor={TEXT}", f"?limit={TEXT}")),
-        *(("POST", "/v1/memories", {"content": body, "headers": {**own, **_JSON}}) for body in _bad_bodies()),
+        *(("POST", "/v1/memories", {"content": body, "headers": own | _JSON}) for body in _bad_bodies()),
         ("GET", f"/v1/memories?filters={TEXT}", {"headers": own}),
         ("GET", f"/v1/memories?api_key={key}", {}),
         ("GET", "/v1/memories", {"headers": {"authorization": f"Bearer {key}x"}}),

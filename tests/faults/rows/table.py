@@ -70,6 +70,9 @@ ROWS: Final[Mapping[str, Row]] = {
     "S5": Row(
         target="tests.security.lengths:run", full=1_000, title="twice the text: about twice the work, of any kind"
     ),
+    "S6": Row(
+        target="tests.security.oversized:run", full=180, title="bodies too large or malformed: taken 0, RSS level"
+    ),
     "S14": Row(
         target="tests.security.secrets:run", full=110, title="keys, passwords, texts in logs, errors, settings: hits 0"
     ),
