@@ -23,6 +23,7 @@ SMALL: Final[Mapping[str, int]] = {
     "S4-mongodb": 20,
     "S5": 12,
     "S6": 18,
+    "S7": 24,
     "S8": 5_000,
     "S11": 20_000,
     "S13": 5_000,
