@@ -74,6 +74,7 @@ ROWS: Final[Mapping[str, Row]] = {
         target="tests.security.oversized:run", full=180, title="bodies too large or malformed: taken 0, RSS level"
     ),
     "S7": Row(target="tests.security.hostile:run", full=500, title="hostile texts, both stores: 4xx, or as sent"),
+    "S12": Row(target="tests.security.dawdling:run", full=100, title="connections that dawdle: held longer 0"),
     "S14": Row(
         target="tests.security.secrets:run", full=110, title="keys, passwords, texts in logs, errors, settings: hits 0"
     ),
