@@ -74,6 +74,8 @@ def check_url(url: str, setting: str) -> None:
     Raises ValueError, which shows nothing of it: what was not escaped may be a part of a password. S14.
     """
     scheme, separator, rest = url.partition("://")
+    if scheme.isalpha() and not separator:
+        raise ValueError(f"{setting}: no backend for {scheme[:40]!r}; write it as scheme://host/name")
     if not separator or not _SCHEME.fullmatch(scheme):
         raise ValueError(f"{setting}: no backend for this; write it as scheme://host/name or scheme:///path")
     place = re.split("[/?#]", rest, maxsplit=1)[0]

@@ -25,7 +25,6 @@ def test_an_address_that_is_clear_is_taken(url: str) -> None:
     "url",
     [
         *(
-            "hidden",
             "redis:u:hidden@h",
             "u:hidden://h",
             "redis://u:hidden/x@h",
