@@ -28,7 +28,7 @@ from stores.journal.options import JournalOptions
 from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
 from stores.protocols import CacheStore
-from stores.registry import StoreOptions, build_cache, build_stores, build_vectors, journaled, store_folder
+from stores.registry import StoreOptions, build_cache, build_stores, build_vectors, check_url, journaled, store_folder
 
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 def build_parts(settings: Settings) -> EngineParts:
     """Return the parts of an engine, unopened: no file, socket or model is touched. Raises ConfigurationError."""
     recorder = build_recorder(settings)
+    try:
+        check_url(settings.resolved_store_url, "store_url")  # before a folder is named after it
+    except ValueError as exc:
+        raise ConfigurationError(str(exc)) from None
     options = StoreOptions(
         sqlite_synchronous=settings.sqlite_synchronous,
         mongodb_timeout_ms=settings.mongodb_timeout_ms,

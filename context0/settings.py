@@ -1,19 +1,41 @@
 """Every setting, and the only reader of the environment: CONTEXT0_… variables and a .env file."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def shown_url(url: str) -> str:
+    """Return `url` without user, password and options, which can hold secrets; what is no URL is not shown."""
+    scheme, separator, rest = url.partition("://")
+    if scheme == "sqlite" or not url:
+        return url
+    if not separator or not scheme.replace("+", "").isalnum():
+        return "***"
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}://{at and '***@'}{place.partition('?')[0]}"
 
 
 class Settings(BaseSettings):
     """All of Context0's settings; each has a default that works on an empty machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CONTEXT0_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+        env_prefix="CONTEXT0_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield what is shown of the settings: addresses without the passwords that can be in them."""
+        for name, value in super().__repr_args__():
+            yield name, shown_url(value) if name is not None and name.endswith("_url") else value
 
     data_dir: Path = Field(
         default=Path("~/.context0"),

@@ -1,5 +1,6 @@
 """URL scheme to backend: the only dynamic import of the stores. A new backend is one builder and one table line."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -56,10 +57,35 @@ VECTOR_STORES: Final[Mapping[str, str]] = {
     "local": "stores.local.build:build",
     "pinecone": "stores.pinecone.build:build",
 }
+_OF_FILES: Final = frozenset({"sqlite", "reference", "local", "unix", "memory"})
 CACHE_STORES: Final[Mapping[str, str]] = {
     "redis": "stores.redis.build:build",
     "rediss": "stores.redis.build:build",
 }
+
+
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+_LARGEST_PORT: Final = 65_535
+
+
+def check_url(url: str, setting: str) -> None:
+    """Refuse a URL that a driver would take apart otherwise than it was meant, and quote in its error.
+
+    Raises ValueError, which shows nothing of it: what was not escaped may be a part of a password. S14.
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme.isalpha() and not separator:
+        raise ValueError(f"{setting}: no backend for {scheme[:40]!r}; write it as scheme://host/name")
+    if not separator or not _SCHEME.fullmatch(scheme):
+        raise ValueError(f"{setting}: no backend for this; write it as scheme://host/name or scheme:///path")
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    credentials, _, hosts = place.rpartition("@")
+    if scheme not in _OF_FILES and ("@" in rest.removeprefix(place) or re.search(r"[\[\]@]", credentials)):
+        raise ValueError(f"{setting}: write / ? # @ [ ] in a user or password as %2F %3F %23 %40 %5B %5D")
+    for host in hosts.split(","):
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not (port.isascii() and port.isdigit() and int(port) <= _LARGEST_PORT):
+            raise ValueError(f"{setting}: the port of a host is no number up to {_LARGEST_PORT}")
 
 
 def build_stores(url: str, options: StoreOptions) -> StoreSet:
@@ -123,8 +149,9 @@ def path_of(url: str) -> str:
 
 
 def _builder(table: Mapping[str, str], url: str, setting: str) -> Callable[..., Any]:
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in table:
+    check_url(url, setting)
+    scheme = url.partition("://")[0]
+    if scheme not in table:
         raise ValueError(f"{setting}: no backend for {scheme[:40]!r}; known are {', '.join(f'{s}://' for s in table)}")
     module, _, name = table[scheme].partition(":")
     builder: Callable[..., Any] = getattr(import_module(module), name)

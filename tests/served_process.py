@@ -4,13 +4,14 @@ with served(tmp_path, llm_provider="scripted") as service:
     ... Context0Client(service.url, service.key("anna"))
 """
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,6 +63,17 @@ def served(folder: Path, **settings: object) -> Iterator[Served]:
         process.wait(_END_S)
         process.stdout.close()
     assert process.returncode == 0, log.read_text()
+
+
+@asynccontextmanager
+async def served_beside(folder: Path, **settings: object) -> AsyncIterator[Served]:
+    """Serve as `served` does, beside an event loop that goes on: with servers of a test's own, which it needs."""
+    running = served(folder, **settings)
+    service = await asyncio.to_thread(running.__enter__)
+    try:
+        yield service
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
 
 
 def environment_of(folder: Path, **settings: object) -> dict[str, str]:

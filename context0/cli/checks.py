@@ -21,7 +21,7 @@ from context0.errors import Context0Error, EmbeddingModelMismatch
 from context0.memory.model_guard import ModelGuard
 from context0.memory.parts import EngineParts
 from context0.runtime import build_parts
-from context0.settings import Settings
+from context0.settings import Settings, shown_url
 from stores.errors import StoreError
 from stores.records import PendingWork
 from stores.registry import path_of
@@ -231,15 +231,6 @@ def _place(path: Path) -> Iterator[Check]:
 def sqlite_path(url: str) -> Path | None:
     """Return the file of an SQLite store."""
     return Path(path_of(url)) if url.startswith("sqlite://") else None
-
-
-def shown_url(url: str) -> str:
-    """Return `url` without user, password and options, which can hold secrets."""
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite":
-        return url
-    _, at, place = rest.rpartition("@")
-    return f"{scheme}://{at and '***@'}{place.partition('?')[0]}"
 
 
 def size(count: float) -> str:

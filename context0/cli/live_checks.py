@@ -160,7 +160,7 @@ async def _redis(name: str, url: str, *, may_evict: bool) -> Check:
     client: Any = Redis.from_url(url, socket_timeout=_ANSWER_S, socket_connect_timeout=_ANSWER_S)
     try:
         facts = {**await client.info("server"), **await client.info("memory"), **await client.info("persistence")}
-    except (RedisError, OSError) as exc:
+    except (RedisError, OSError, TypeError, ValueError) as exc:  # the last two: options that it does not know
         return _away(name, exc)
     finally:
         await client.aclose()
@@ -190,7 +190,7 @@ async def _rabbitmq(url: str) -> Check:
     try:
         connection = await connect(url, timeout=_ANSWER_S)
         await connection.close()
-    except (AMQPError, OSError, Context0Error) as exc:
+    except (AMQPError, OSError, Context0Error, ValueError) as exc:
         return _away("broker", exc)
     return Check(name="broker", found="RabbitMQ, answers")
 

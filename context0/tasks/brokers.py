@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from context0.errors import ConfigurationError
+from stores.registry import check_url
 
 if TYPE_CHECKING:
     from taskiq import AsyncBroker
@@ -26,10 +27,14 @@ def is_in_process(url: str) -> bool:
 
 def check_task_url(url: str) -> None:
     """Raise ConfigurationError if nothing speaks this scheme, or what does is not installed."""
-    scheme, separator, _ = url.partition("://")
+    scheme = url.partition("://")[0]
     if is_in_process(url):
         return
-    if not separator or scheme not in (*_REDIS, *_RABBITMQ):
+    try:
+        check_url(url, "task_url")
+    except ValueError as exc:
+        raise ConfigurationError(str(exc)) from None
+    if scheme not in (*_REDIS, *_RABBITMQ):
         raise ConfigurationError(f"task_url: no broker for {scheme[:40]!r}; known are memory://, redis:// and amqp://")
     _module("taskiq")
     _module("taskiq_redis" if scheme in _REDIS else "taskiq_aio_pika")

@@ -17,12 +17,19 @@ from tests.security import isolation
 SMALL: Final[Mapping[str, int]] = {
     "S1-sqlite": isolation.WHOLE,
     "S1-mongodb": 60,
+    "S2": 2,
     "S3": 2_000,
     "S4-sqlite": 40,
     "S4-mongodb": 20,
+    "S5": 12,
+    "S6": 18,
+    "S7": 24,
     "S8": 5_000,
     "S11": 20_000,
+    "S12": 100,
     "S13": 5_000,
+    "S14": 1,
+    "S18": 40,
 }
 ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(("S19-sqlite", "S19-mongodb"), "tests/service/test_api_schema.py")
 """Rows that another module runs small."""

@@ -8,7 +8,8 @@ from typing import Any
 import apsw
 import pytest
 
-from context0.cli.checks import shown_url, size, sqlite_check
+from context0.cli.checks import size, sqlite_check
+from context0.settings import shown_url
 from stores.sqlite.message_log import SqliteMessageLog
 from tests.command_line import CommandLine
 from tests.contracts.builders import ANNA
@@ -148,6 +149,8 @@ def test_versions_of_sqlite_with_the_wal_reset_bug_are_a_warning(version: str, l
         ("mongodb://u:p@h1:1,h2:2/x?tlsCertificateKeyFilePassword=p", "mongodb://***@h1:1,h2:2/x"),
         ("mongodb://u:p@ss/w@host/x", "mongodb://***@host/x"),
         ("mongodb://u:p?x@host/x", "mongodb://***@host/x"),
+        ("mongodb:u:p@host/x", "***"),
+        ("u:p://host/x", "***"),
     ],
 )
 def test_a_url_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:

@@ -21,8 +21,9 @@ import httpx
 
 from load_tests.service.pipelines import request_of
 from tests.faults.rows.outcome import Outcome, RowOptions, quantile
-from tests.faults.rows.service import client_of, level_usage, serving
+from tests.faults.rows.service import client_of, level_usage
 from tests.loopback_llm import LoopbackLLM, Reply, loopback_llm
+from tests.served_process import served_beside
 
 AT_ONCE: Final = 25
 SPOKEN: Final = tuple(f"word{number} " for number in range(2_000))
@@ -61,7 +62,7 @@ def disconnects(options: RowOptions) -> Outcome:
 
 async def _disconnects(options: RowOptions, folder: Path) -> Outcome:
     found, random = Findings(), Random(options.seed)
-    async with loopback_llm() as model, serving(folder, **settings_for(model)) as service:
+    async with loopback_llm() as model, served_beside(folder, **settings_for(model)) as service:
         model.keep_requests = False
         model.otherwise = Reply(tokens=SPOKEN, first_token_s=0.02, interval_s=0.002)
         anna = await asyncio.to_thread(service.key, "anna")

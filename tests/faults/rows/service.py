@@ -1,16 +1,14 @@
-"""A service as a process of its own beside a row's event loop, and what the process uses."""
+"""What the process of a service uses, and clients of it."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx
 
-from tests.served_process import Served, served
+from tests.served_process import Served
 
 LEVEL_S: Final = 20.0
 _LOOK_S: Final = 0.05
@@ -23,17 +21,6 @@ class Usage:
     rss: float
     descriptors: float
     tasks: float
-
-
-@asynccontextmanager
-async def serving(folder: Path, **settings: object) -> AsyncIterator[Served]:
-    """Serve until the block ends, without holding up the event loop meanwhile."""
-    running = served(folder, **settings)
-    service = await asyncio.to_thread(running.__enter__)
-    try:
-        yield service
-    finally:
-        await asyncio.to_thread(running.__exit__, None, None, None)
 
 
 def client_of(url: str, key: str, patience_s: float = 30.0) -> httpx.AsyncClient:

@@ -23,12 +23,12 @@ import orjson
 from tests.fault_proxy import HEALTHY, FaultProxy, fault_proxy
 from tests.faults.rows.network import FAULTS
 from tests.faults.rows.outcome import Outcome, RowOptions
-from tests.faults.rows.service import Usage, client_of, serving, usage_of
+from tests.faults.rows.service import Usage, client_of, usage_of
 from tests.loopback_llm import Reply, loopback_llm
 from tests.loopback_openai import loopback_openai
 from tests.mongo_process import MongoProcess
 from tests.redis_server import redis_server
-from tests.served_process import Served
+from tests.served_process import Served, served_beside
 
 _FAULT_S: Final = 4.0
 _CALM_S: Final = 8.0
@@ -140,7 +140,7 @@ async def _stack(folder: Path) -> AsyncIterator[tuple[Served, dict[str, FaultPro
         at = {name: f"127.0.0.1:{proxy.port}" for name, proxy in proxies.items()}
         forgetting = asyncio.create_task(_forget(vectors.requests))
         stack.callback(forgetting.cancel)
-        running = serving(
+        running = served_beside(
             folder,
             store_url=f"mongodb://{at['mongodb']}/soak",
             cache_url=f"redis://{at['redis']}/0",

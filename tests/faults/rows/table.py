@@ -77,6 +77,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "S1-mongodb": Row(
         target="tests.security.isolation:on_mongodb", full=5_000, title="others' ids everywhere, MongoDB path: leaks 0"
     ),
+    "S2": Row(target="tests.security.canaries:run", full=50, title="a canary of each user everywhere: leaks 0"),
     "S3": Row(
         target="tests.security.sharing:owners", full=100_000, title="50 owners at once on one engine: misrouted 0"
     ),
@@ -97,6 +98,18 @@ ROWS: Final[Mapping[str, Row]] = {
     "S13": Row(
         target="tests.security.forging:credentials", full=100_000, title="changed keys, forged tokens: accepted 0"
     ),
+    "S5": Row(
+        target="tests.security.lengths:run", full=1_000, title="twice the text: about twice the work, of any kind"
+    ),
+    "S6": Row(
+        target="tests.security.oversized:run", full=180, title="bodies too large or malformed: taken 0, RSS level"
+    ),
+    "S7": Row(target="tests.security.hostile:run", full=500, title="hostile texts, both stores: 4xx, or as sent"),
+    "S12": Row(target="tests.security.dawdling:run", full=100, title="connections that dawdle: held longer 0"),
+    "S14": Row(
+        target="tests.security.secrets:run", full=110, title="keys, passwords, texts in logs, errors, settings: hits 0"
+    ),
+    "S18": Row(target="tests.security.noise:run", full=1_000, title="one user at 5 times its quota: others refused 0"),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
     ),
