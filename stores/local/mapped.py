@@ -21,7 +21,7 @@ CONNECTIVITY: Final = 16
 EXPANSION_ADD: Final = 128
 GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 """One removal: of this id, as far as it is among so many first rows."""
-_PROPOSED: Final = 384
+_PROPOSED: Final = 768
 _PROPOSED_TIMES: Final = 3
 """Rows that the graph proposes for each one wanted, and at least."""
 _MOST_PROPOSED: Final = 4_096
