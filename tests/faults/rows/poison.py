@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ RAISES, HANGS, KILLS = "raises", "hangs", "kills"
 KINDS: Final = (RAISES, HANGS, KILLS)
 OTHERS: Final = 10
 """So many notes there are beside each poisonous one."""
+AT_ONCE: Final = 40
 USER: Final = "anna"
 _DEATH: Final = 137
 _LIMITS: Final = Limits(index_interval_s=3_600, index_lease_s=0.2, index_max_attempts=2)
@@ -50,8 +52,11 @@ def run(options: RowOptions) -> Outcome:
     """count: poisonous texts, each kind in turn. Workers are started until nothing is due."""
     with tempfile.TemporaryDirectory() as place:
         folder, began_s, deaths = Path(place), time.time(), 0
-        _in_a_process(folder, _add, options.count)
-        while status := _in_a_process(folder, _work, 0):
+        for first in range(0, options.count, AT_ONCE):
+            added = partial(_add, range(first, min(first + AT_ONCE, options.count)))
+            if status := _in_a_process(folder, added):
+                raise AssertionError(f"an addition ended with {status}")
+        while status := _in_a_process(folder, _work):
             deaths += status == _DEATH
             if status != _DEATH or time.time() - began_s > _LONGEST_S:
                 raise AssertionError(f"a worker ended with {status}, after {deaths} deaths")
@@ -61,11 +66,11 @@ def run(options: RowOptions) -> Outcome:
     return Outcome.of(counts, "others given up or left", "poison not given up", broken=broken)
 
 
-def _in_a_process(folder: Path, work: Any, count: int) -> int:
+def _in_a_process(folder: Path, work: Any) -> int:
     child = os.fork()
     if not child:
         try:
-            asyncio.run(work(folder, count))
+            asyncio.run(work(folder))
             os._exit(0)
         finally:
             os._exit(1)
@@ -76,19 +81,18 @@ def _engine(folder: Path, ledger: Path | None = None) -> MemoryEngine:
     return sqlite_engine(folder, embedder=Poisoned(ledger), limits=_LIMITS)
 
 
-async def _add(folder: Path, count: int) -> None:
-    """Add everything in one call: nothing of it is worked on before the process has ended."""
+async def _add(numbers: range, folder: Path) -> None:
+    """Add poisons and others in one call: nothing of it is worked on before the process has ended."""
     notes: list[Any] = []
-    for number in range(count):
+    for number in numbers:
         notes += [{"content": f"note {number} {other}"} for other in range(OTHERS)]
         notes.append({"content": f"{KINDS[number % len(KINDS)]} at {number}"})
     async with _engine(folder) as engine:
-        for start in range(0, len(notes), 500):
-            await engine.add_many(notes[start : start + 500], user_id=USER)
+        await engine.add_many(notes, user_id=USER)
         os._exit(0)
 
 
-async def _work(folder: Path, _count: int) -> None:
+async def _work(folder: Path) -> None:
     """Work until nothing waits, not even what is put off or taken by a dead process."""
     async with _engine(folder, folder / "embedded") as engine:
         await engine.flush()
