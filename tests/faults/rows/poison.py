@@ -19,7 +19,6 @@ RAISES, HANGS, KILLS = "raises", "hangs", "kills"
 KINDS: Final = (RAISES, HANGS, KILLS)
 OTHERS: Final = 10
 """So many notes there are beside each poisonous one."""
-AT_ONCE: Final = 40
 USER: Final = "anna"
 _DEATH: Final = 137
 _LIMITS: Final = Limits(index_interval_s=3_600, index_lease_s=0.2, index_max_attempts=2)
@@ -52,10 +51,8 @@ def run(options: RowOptions) -> Outcome:
     """count: poisonous texts, each kind in turn. Workers are started until nothing is due."""
     with tempfile.TemporaryDirectory() as place:
         folder, began_s, deaths = Path(place), time.time(), 0
-        for first in range(0, options.count, AT_ONCE):
-            added = partial(_add, range(first, min(first + AT_ONCE, options.count)))
-            if status := _in_a_process(folder, added):
-                raise AssertionError(f"an addition ended with {status}")
+        if status := _in_a_process(folder, partial(_add, options.count)):
+            raise AssertionError(f"the addition ended with {status}")
         while status := _in_a_process(folder, _work):
             deaths += status == _DEATH
             if status != _DEATH or time.time() - began_s > _LONGEST_S:
@@ -81,10 +78,10 @@ def _engine(folder: Path, ledger: Path | None = None) -> MemoryEngine:
     return sqlite_engine(folder, embedder=Poisoned(ledger), limits=_LIMITS)
 
 
-async def _add(numbers: range, folder: Path) -> None:
-    """Add poisons and others in one call: nothing of it is worked on before the process has ended."""
+async def _add(count: int, folder: Path) -> None:
+    """Add everything in one call, 1,000 at most: nothing of it is worked on before the process has ended."""
     notes: list[Any] = []
-    for number in numbers:
+    for number in range(count):
         notes += [{"content": f"note {number} {other}"} for other in range(OTHERS)]
         notes.append({"content": f"{KINDS[number % len(KINDS)]} at {number}"})
     async with _engine(folder) as engine:

@@ -58,7 +58,7 @@ ROWS: Final[Mapping[str, Row]] = {
         target="clocks:run", full=300, title="clocks that step by up to 2 h: inversions 0, early lease steals 0"
     ),
     "D16": Row(
-        target="poison:run", full=100, title="index work that raises, hangs, kills: given up and listed, others done"
+        target="poison:run", full=90, title="index work that raises, hangs, kills: given up and listed, others done"
     ),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
     "D19": Row(
