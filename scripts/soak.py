@@ -100,22 +100,25 @@ def main() -> None:
     parser.add_argument("--kills", type=int, help="how often, in place of each row's own full count")
     parser.add_argument("--minutes", type=float, help="how long, of rows that last a time")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "fault_report.md")
-    parser.add_argument("--json", type=Path, default=ROOT / "reports" / "fault_report.json")
+    parser.add_argument("--out", type=Path, help="default: reports/fault_report.md, security_report.md of S")
+    parser.add_argument("--json", type=Path, help="as --out, with .json")
     told = parser.parse_args()
-    report: dict[str, Any] = json.loads(told.json.read_text()) if told.json.exists() else {"rows": {}}
-    report["machine"] = machine()
+    titles = {row: entry.title for row, entry in ROWS.items()}
     is_broken = False
     for name in chosen(told.rows, list(ROWS)):
         seconds = ROWS[name].seconds if told.minutes is None else told.minutes * 60
         outcome = run(name, told.kills or ROWS[name].full, seconds, told.seed)
-        report["rows"][name] = outcome
         is_broken = is_broken or bool(outcome["broken"])
         sys.stdout.write(f"{name}: {'; '.join(outcome['broken']) or 'passed'} {json.dumps(outcome['counts'])}\n")
         sys.stdout.flush()
-        told.json.parent.mkdir(parents=True, exist_ok=True)
-        told.json.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
-        told.out.write_text(rendered(report, {row: entry.title for row, entry in ROWS.items()}))
+        usual = ROOT / "reports" / ("security_report" if name.startswith("S") else "fault_report")
+        noted, told_at = told.json or usual.with_suffix(".json"), told.out or usual.with_suffix(".md")
+        report: dict[str, Any] = json.loads(noted.read_text()) if noted.exists() else {"rows": {}}
+        report["machine"] = machine()
+        report["rows"][name] = outcome
+        noted.parent.mkdir(parents=True, exist_ok=True)
+        noted.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
+        told_at.write_text(rendered(report, titles))
     sys.exit(int(is_broken))
 
 
