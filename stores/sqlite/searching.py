@@ -19,6 +19,8 @@ from stores.sqlite.rows import SEARCHED, as_json, owner_number, query, row_range
 
 _MOST_READ: Final = 20_000
 _RANKED: Final = 500
+_MOST_BESIDE: Final = 16
+"""So many of the commoner words are looked for in what the rarest propose; all of them rank the best of these."""
 
 
 def keyword(
@@ -100,12 +102,15 @@ def _proposed(
     any_of = " OR ".join(rarest)
     sql = "SELECT json_group_array(rowid) FROM memory_words WHERE memory_words MATCH ? AND rowid BETWEEN ? AND ?"
     found: list[npt.NDArray[np.int64]] = []
-    for term in rarities:
+    asked = list(rarities)[: len(rarest) + _MOST_BESIDE]
+    for term in asked:
         wanted = term if term in rarest else f"({any_of}) AND {term}"
         ((rows,),) = query(connection, sql, (wanted, first, last))
         found.append(np.array(orjson.loads(rows), np.int64))
     rows, places = np.unique(np.concatenate(found), return_inverse=True)
-    scores = np.bincount(places, np.repeat(list(rarities.values()), [len(part) for part in found]), len(rows))
+    scores = np.bincount(
+        places, np.repeat([rarities[term] for term in asked], [len(part) for part in found]), len(rows)
+    )
     if among is not None:
         known = query(
             connection, "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?))", (as_json(among),)
