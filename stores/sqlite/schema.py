@@ -330,9 +330,10 @@ def migrate(connection: apsw.Connection, schema: Schema = STORE) -> None:
 
 
 def _version(connection: apsw.Connection, schema: Schema) -> int:
-    application, version = connection.pragma("application_id"), connection.pragma("user_version")
-    if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
-        application = -1
+    with connection:  # one state of the file, while another process may be making it
+        application, version = connection.pragma("application_id"), connection.pragma("user_version")
+        if application == 0 and connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
+            application = -1
     _check(connection.filename, application, version, schema)
     return int(version)
 

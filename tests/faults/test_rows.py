@@ -23,6 +23,8 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-mongodb": 7,
     "D8-embeddings": 4,
     "D9-redis": 4,
+    "D14-sqlite": 2,
+    "D14-mongodb": 1,
     "D15": 10,
     "D16": 3,
     "D18-llm": 4,

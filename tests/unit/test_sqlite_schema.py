@@ -1,5 +1,6 @@
 """A file of every older version becomes a current one, and of a newer or foreign one nothing is touched. A1."""
 
+import asyncio
 from pathlib import Path
 
 import apsw
@@ -78,3 +79,10 @@ async def test_a_journal_is_no_store_and_a_store_no_journal(tmp_path: Path) -> N
         with pytest.raises(Incompatible, match="another program"):
             await SqliteDatabase(path, **second).open()
         assert path.read_bytes() == before
+
+
+async def test_a_fresh_file_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    for number in range(10):
+        databases = [SqliteDatabase(tmp_path / f"{number}.db") for _ in range(6)]
+        await asyncio.gather(*(database.open() for database in databases))
+        await asyncio.gather(*(database.aclose() for database in databases))

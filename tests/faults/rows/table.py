@@ -54,6 +54,8 @@ ROWS: Final[Mapping[str, Row]] = {
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D14-sqlite": Row(target="same:on_sqlite", full=200, title="50 say the same at once: stored once, no change lost"),
+    "D14-mongodb": Row(target="same:on_mongodb", full=200, title="… on the MongoDB path"),
     "D15": Row(
         target="clocks:run", full=300, title="clocks that step by up to 2 h: inversions 0, early lease steals 0"
     ),
