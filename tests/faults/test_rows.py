@@ -23,6 +23,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-mongodb": 7,
     "D8-embeddings": 4,
     "D9-redis": 4,
+    "D12": 2,
     "D14-sqlite": 2,
     "D14-mongodb": 1,
     "D15": 10,

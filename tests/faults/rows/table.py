@@ -54,6 +54,9 @@ ROWS: Final[Mapping[str, Row]] = {
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D12": Row(
+        target="repeats:run", full=200, title="one Idempotency-Key, 50 at once and later: one effect, one reply"
+    ),
     "D14-sqlite": Row(target="same:on_sqlite", full=200, title="50 say the same at once: stored once, no change lost"),
     "D14-mongodb": Row(target="same:on_mongodb", full=200, title="… on the MongoDB path"),
     "D15": Row(
