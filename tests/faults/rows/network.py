@@ -270,7 +270,7 @@ async def _embeddings(options: RowOptions, folder: Path) -> Outcome:
 
             for number, (kind, fault) in enumerate(faults(options)):
                 async with faulty(proxy, tally, kind, fault, is_back):
-                    note, question = f"cello note {number}", f"cello {number}"
+                    note, question = f"oboe note {number}", f"cello {number}"
                     await asyncio.gather(
                         tally.call("add", BUDGET_S, lambda note=note: engine.add(note, user_id=_USER), bool),  # type: ignore[misc]
                         tally.call(
