@@ -112,6 +112,8 @@ async def _soak(options: RowOptions, folder: Path) -> Outcome:
         "samples": len(samples),
         "first third RSS, MB": _third(samples, 0).rss,
         "last third RSS, MB": _third(samples, 2).rss,
+        "first third descriptors": _third(samples, 0).descriptors,
+        "last third descriptors": _third(samples, 2).descriptors,
         **{f"{name} drift, %": round(100 * drift, 2) for name, drift in drifts.items()},
         "lost": lost,
     }
