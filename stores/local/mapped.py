@@ -24,7 +24,7 @@ GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 _PROPOSED: Final = 768
 _PROPOSED_TIMES: Final = 3
 """Rows that the graph proposes for each one wanted, and at least."""
-_MOST_PROPOSED: Final = 4_096
+_MOST_PROPOSED: Final = 8_192
 _CHUNK_ROWS: Final = 16_384
 _TOUCHED_BYTES: Final = 64 << 20
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
