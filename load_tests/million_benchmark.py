@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=SMALL, help="conversations (default: those of the tests)")
     parser.add_argument("--keep", type=Path, help="a folder for the store")
     parser.add_argument("--hnsw-from", type=int, default=50_000, help="the setting (default %(default)s)")
+    parser.add_argument("--proposed", type=int, help="rows that the graph proposes, in place of its own number")
     pin_blas()  # before numpy is imported by any of these
     from harness.curves import Curves, told
 
@@ -59,6 +60,9 @@ def main() -> int:
 def parts_of(folder: Path, options: argparse.Namespace) -> Any:
     from context0 import Settings
     from context0.runtime import build_parts
+    from stores.local import mapped
+
+    mapped.PROPOSED = options.proposed or mapped.PROPOSED
 
     return build_parts(
         Settings(

@@ -21,7 +21,7 @@ CONNECTIVITY: Final = 16
 EXPANSION_ADD: Final = 128
 GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 """One removal: of this id, as far as it is among so many first rows."""
-_PROPOSED: Final = 768
+PROPOSED: Final = 768
 _PROPOSED_TIMES: Final = 3
 """Rows that the graph proposes for each one wanted, and at least."""
 _MOST_PROPOSED: Final = 8_192
@@ -143,7 +143,7 @@ class MappedVectors:
         The rarer the allowed ones, the more is asked for; again and more, where they are rarer among the near ones.
         """
         graph_rows = self.edition.manifest.graph_rows
-        wanted = max(_PROPOSED, _PROPOSED_TIMES * limit) * len(allowed) // count
+        wanted = max(PROPOSED, _PROPOSED_TIMES * limit) * len(allowed) // count
         question = as_bytes(vector, self.edition.manifest.scale)
         while self._graph is not None and wanted <= _MOST_PROPOSED:
             found = self._graph.search(question, min(wanted, graph_rows), threads=1).keys.astype(np.int64)
