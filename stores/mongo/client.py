@@ -20,6 +20,7 @@ from pymongo.monitoring import CommandListener
 from stores.errors import StoreError, Unavailable
 from stores.mongo.faults import translated
 from stores.mongo.monitoring import CommandTimes, SlowCommandLog
+from stores.mongo.waits import mend_waits
 from stores.monitoring import CommandObserver
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class MongoDatabase:
 
     def _connect(self) -> None:
         if self._url is not None and self._client is None:
+            mend_waits()
             self._client = _client(self._url, self.options)
             self._database = _configured(self._client.get_default_database(DEFAULT_DATABASE))
 
