@@ -106,6 +106,15 @@ class ContextCoordinator:
         """Store what the turn told, by rules. Never raises: what failed is in the outcome, and logged."""
         return await self._remembered(answered, self._team.manager.remember)
 
+    async def doubts(self, answered: Answered, remembered: Remembered) -> Remembered:
+        """Ask where what was remembered contradicts what was before; never raises."""
+        manager = self._team.manager
+        done = await attempt(manager.name, manager.doubts(answered.turn, remembered), deadline_s=manager.deadline_s)
+        if isinstance(done, Missed):
+            log.warning("chat.manager_failed", extra={"reason": done.reason})
+            return replace(remembered, failures=(*remembered.failures, ("decisions", done.reason)))
+        return done
+
     async def extract(self, answered: Answered) -> Remembered:
         """Note what takes a model to read; never raises."""
         return await self._remembered(answered, self._team.manager.extract)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -65,10 +66,11 @@ class Notes(BaseModel):
 
 
 class MemoryManager:
-    """Works in two steps. `remember` stores what the person said, by rules: one write, and one or two reads where facts
-    are stated. `extract` notes single statements of a message that tells more than rules can read: one call of the
-    model and one write for all, only where a model is given. What the assistant said is never stored, nor what was
-    recalled: statements whose words the person did not use are dropped.
+    """Works in three steps. `remember` stores what the person said, by rules: one write, and a read where facts are
+    stated. `doubts` asks the person where these contradict what was said before. `extract` notes single statements of a
+    message that tells more than rules can read: one call of the model and one write for all, only where a model is
+    given. What the assistant said is never stored, nor what was recalled: statements whose words the person did not use
+    are dropped.
     """
 
     def __init__(self, engine: MemoryEngine, *, llm: LLM | None = None, deadline_s: float = 30.0) -> None:
@@ -87,8 +89,7 @@ class MemoryManager:
     async def remember(self, turn: Turn, message: Message | None = None) -> Remembered:
         """Store the message of a turn if it tells something. Raises StoreError, EmbeddingError.
 
-        message: as it was kept, for the provenance. Safe to repeat: the turn's id is the key. Contradictions that could
-        not be noted are named in `failures`.
+        message: as it was kept, for the provenance. Safe to repeat: the turn's id is the key.
         """
         characters = len(turn.text) + sum(len(memory.content) for memory in _known(turn))
         extraction, facts = await in_thread_if(characters > _INLINE_CHARACTERS, partial(_read, turn))
@@ -97,11 +98,20 @@ class MemoryManager:
         entry = self._input(turn, turn.text, _kind_of(facts), message)
         (memory,) = await self._stored(turn, [entry])
         kept_back = (memory.id,) if memory.quarantine else ()
-        remembered = Remembered(extraction=extraction, memories=(memory.id,), quarantined=kept_back)
+        return Remembered(extraction=extraction, memories=(memory.id,), quarantined=kept_back, states_facts=bool(facts))
+
+    async def doubts(self, turn: Turn, remembered: Remembered) -> Remembered:
+        """Ask the owner about what the turn has ended without being certain, and return what was remembered with that.
+
+        Two round trips, one write more; safe to repeat. A store that fails is named in `failures`.
+        """
+        if not remembered.states_facts:
+            return remembered
         try:
-            return replace(remembered, decisions=await self._contradictions(turn, memory.id) if facts else ())
+            decisions = [await self._contradictions(turn, memory_id) for memory_id in remembered.memories]
         except StoreError as failed:  # the memory is stored all the same
-            return replace(remembered, failures=(("decisions", failed.code),))
+            return replace(remembered, failures=(*remembered.failures, ("decisions", failed.code)))
+        return replace(remembered, decisions=tuple(chain.from_iterable(decisions)))
 
     async def extract(self, turn: Turn, message: Message | None = None) -> Remembered:
         """Note single statements by one call of the model, and store them by one write; nothing without a model.
@@ -151,7 +161,6 @@ class MemoryManager:
         }
 
     async def _contradictions(self, turn: Turn, memory_id: MemoryId) -> tuple[DecisionId, ...]:
-        """Ask the owner about what the memory has ended without being certain. Two round trips, one write more."""
         ended = await self._engine.superseded(memory_id, user_id=turn.scope.owner)
         doubtful = {one.memory_id for one in ended if not one.certain}
         decisions = [

@@ -55,14 +55,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What a turn left behind. extraction: how much reading it took. decisions: contradictions that wait for the owner.
+    """What a turn left behind. extraction: how much reading it took. states_facts: whether rules read facts in it.
 
-    quarantined: those of `memories` that are kept back. failures: what did not work, and why, by stable names: "model"
-    (only the message itself was stored).
+    decisions: contradictions that wait for the owner. quarantined: those of `memories` that are kept back. failures:
+    what did not work, and why, by stable names: "model" (only the message itself was stored).
     """
 
     extraction: Extraction = "none"
     memories: tuple[MemoryId, ...] = ()
+    states_facts: bool = False
     decisions: tuple[DecisionId, ...] = ()
     quarantined: tuple[MemoryId, ...] = ()
     usage: Usage = field(default_factory=Usage)

@@ -1,10 +1,11 @@
-"""What a turn is told as: the fields of a reply, and a line of the log."""
+"""What a turn is told as: the fields of a reply, a line of the log, what was remembered of it."""
 
 import logging
 from typing import Any, Final
 
+from context0.agents.coordinator import Emit
 from context0.agents.outcome import Answered, Remembered
-from context0.wire import Usage
+from context0.wire import MemoryWrittenEvent, Usage
 
 log: Final = logging.getLogger(__name__)
 
@@ -57,3 +58,13 @@ def log_turn(answered: Answered) -> None:
             "timings_ms": {stage: round(ms, 3) for stage, ms in answered.timings_ms.items()},
         },
     )
+
+
+async def tell_remembered(remembered: Remembered, emit: Emit) -> None:
+    """Tell what was remembered of a turn, if anything was."""
+    if remembered.memories or remembered.decisions:
+        await emit(
+            MemoryWrittenEvent(
+                memories=remembered.memories, decisions=remembered.decisions, quarantined=remembered.quarantined
+            )
+        )

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
@@ -20,8 +19,9 @@ from context0.agents.outcome import Answered, Remembered
 from context0.agents.permit import Permit
 from context0.chat.conversations import Conversations
 from context0.chat.earlier import told_messages
+from context0.chat.live import LiveTurn
 from context0.chat.repeated import kept_fields, kept_messages, named_turn
-from context0.chat.replies import log_turn, reply_fields
+from context0.chat.replies import log_turn, reply_fields, tell_remembered
 from context0.context.cache import CacheLimits, ContextCache
 from context0.context.deltas import MemoryRemoved, MemoryWritten
 from context0.context.engine_source import EngineSource
@@ -38,16 +38,16 @@ from context0.memory.changes import (
 from context0.memory.engine import MemoryEngine
 from context0.memory.inputs import check_message, check_name, check_name_or_none, check_names, check_scope, check_time
 from context0.settings import Settings
-from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent, MemoryWrittenEvent
+from context0.wire import ChatEvent, ChatReply, DoneEvent, ErrorEvent
 from stores.errors import StoreError
 from stores.records import Role, Scope, SessionId
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_QUEUED_EVENTS: Final = 256
-"""Events that wait for a slow reader before the model's stream waits too."""
 _CLOSING_S: Final = 5.0
+_REMEMBERED_WITHIN_S: Final = 2.0
+"""How long `done` waits for what rules remember; a store that is later than that is named in it."""
 _MOST_DELTAS: Final = 500
 """Where more memories change at once, contexts are read anew."""
 _LOOKED_BACK: Final = 200
@@ -75,22 +75,11 @@ class TurnOptions(TypedDict, total=False):
     turn_key: str | None
 
 
-@dataclass(slots=True, eq=False)
-class _Live:
-    """A turn under way. has_reader: somebody waits for its events. holders: who works on it."""
-
-    scope: Scope
-    permit: Permit
-    begun_s: float
-    holders: int = 0
-    has_reader: bool = True
-
-
 class ChatService(Conversations):
     """Talks with the memory of an engine: one call of the model a turn, everything else rules, caches and look-ups.
 
-    A turn's messages are durable when it is done; what it told is remembered right after, in the background. Use it as
-    an async context manager, or let the engine close it. One service belongs to one event loop.
+    A turn's messages, and what rules remember of it, are durable when it is done; what takes a model to read follows in
+    the background. Use it as an async context manager, or let the engine close it. One service belongs to one loop.
     Errors are `context0.errors.Context0Error` and `stores.errors.StoreError`.
     """
 
@@ -114,7 +103,7 @@ class ChatService(Conversations):
             engine, contexts, source, llm=llm, extraction_llm=extraction_llm, analyst_llm=analyst_llm
         )
         self._meter = TurnMeter(engine.recorder)
-        self._turns: set[_Live] = set()
+        self._turns: set[LiveTurn] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._extractions = asyncio.Semaphore(_MOST_EXTRACTIONS)
         self._closed = False
@@ -168,10 +157,10 @@ class ChatService(Conversations):
             if told is not None:
                 return told
             answered = Answered(turn)
-            await self._answer(answered, live, _nowhere)
-            first: asyncio.Future[Remembered] = asyncio.get_running_loop().create_future()
-            self._keep(self._afterwards(answered, _nowhere, live, first), live)
-            remembered = await asyncio.shield(first)
+            with self._not_forgotten(answered, live):
+                await self._answer(answered, live, _nowhere)
+                remembered = await self._doubted(answered, live)
+            self._keep(self._afterwards(answered, live, _nowhere, remembered), live)
         return ChatReply(**reply_fields(answered, remembered))
 
     async def stream(
@@ -179,18 +168,20 @@ class ChatService(Conversations):
     ) -> AsyncGenerator[ChatEvent, None]:
         """Yield the events of a turn: session, privacy, memories, token…, done, then memory_written if there is any.
 
+        `done` names what rules remembered, which is durable then; a store that took longer than 2 s after the answer is
+        named in its `degraded`. What a model reads after that is a memory_written of its own.
+
         Closing the iterator before `done` ends the turn: the model's call is closed, and what it said is kept, marked
         as partial. After `done` the turn goes on by itself. A failure is an `error` event, the last one if there is no
         answer; bad input raises InvalidInput.
         """
         live = self._live(user_id)
-        queue: asyncio.Queue[ChatEvent | None] = asyncio.Queue(_QUEUED_EVENTS)
         with self._alive(live):
             answered = Answered(await self._begun(message, live, options))
-            running = self._keep(self._streamed(answered, live, queue), live)
+            running = self._keep(self._streamed(answered, live), live)
         is_done = False
         try:
-            while (event := await queue.get()) is not None:
+            while (event := await live.queue.get()) is not None:
                 is_done = is_done or isinstance(event, DoneEvent)
                 yield event
         finally:
@@ -213,7 +204,7 @@ class ChatService(Conversations):
             return turn, ChatReply(**kept_fields(turn.id, answer))
         return turn if question is None else turn.evolve(session_id=session_id, question=question), None
 
-    async def _begun(self, message: str, live: _Live, options: TurnOptions) -> Turn:
+    async def _begun(self, message: str, live: LiveTurn, options: TurnOptions) -> Turn:
         """Check everything and return the turn, with the mode that holds for it. Raises InvalidInput, EngineClosed."""
         check_names(options, TurnOptions.__annotations__)
         if self._closed:
@@ -242,66 +233,93 @@ class ChatService(Conversations):
             permit=live.permit,
         )
 
-    async def _streamed(self, answered: Answered, live: _Live, queue: "asyncio.Queue[ChatEvent | None]") -> None:
-        async def emit(event: ChatEvent) -> None:
-            if live.has_reader:
-                await queue.put(event)
-
+    async def _streamed(self, answered: Answered, live: LiveTurn) -> None:
         try:
-            await self._answer(answered, live, emit)
-            await emit(DoneEvent(**reply_fields(answered)))
-            await self._afterwards(answered, emit, live)
+            with self._not_forgotten(answered, live):
+                await self._answer(answered, live, live.emit)
+                remembered = await self._remembered(answered, live, within_s=_REMEMBERED_WITHIN_S)
+                await live.emit(DoneEvent(**reply_fields(answered, remembered)))
+            await self._afterwards(answered, live, live.emit)
         except (Context0Error, StoreError) as failed:
-            await emit(ErrorEvent(code=failed.code, message=str(failed)))
+            await live.emit(ErrorEvent(code=failed.code, message=str(failed)))
         except Exception as fault:  # noqa: BLE001 - the edge of the turn's task: the reader is told, and nothing else of it
             log_fault("turn", fault)
-            await emit(ErrorEvent(code="internal", message="the turn failed; try again"))
+            await live.emit(ErrorEvent(code="internal", message="the turn failed; try again"))
         except asyncio.CancelledError:
-            _push(queue, ErrorEvent(code=EngineClosed.code, message="the chat is closing; what came is kept"))
+            live.push(ErrorEvent(code=EngineClosed.code, message="the chat is closing; what came is kept"))
             raise
         finally:
-            _push(queue, None)
+            live.push(None)
 
-    async def _answer(self, answered: Answered, live: _Live, emit: Emit) -> None:
-        """Answer a turn. One that gets no answer, or is given up, is remembered all the same: it was told."""
+    async def _answer(self, answered: Answered, live: LiveTurn, emit: Emit) -> None:
+        """Answer a turn. What it told is remembered while the answer comes: nothing of it is needed for that."""
+
+        async def heard(event: ChatEvent) -> None:
+            if event.type == "token":
+                self._remember(answered, live)
+            await emit(event)
+
         changes = self._mode_changes
         try:
-            await self._coordinator.answer(answered, emit)
-            if answered.turn.session is not None:
-                self._note_mode(live.scope, answered.turn.session, changes)
-            self._meter.answered(answered)
+            await self._coordinator.answer(answered, heard)
         except (asyncio.CancelledError, LLMError) as failed:
             self._meter.unanswered(failed.code if isinstance(failed, LLMError) else "cancelled")
-            if answered.question is not None and not self._closed:
-                self._keep(self._afterwards(answered, _nowhere, live), live)
             raise
-
-    async def _afterwards(
-        self, answered: Answered, emit: Emit, live: _Live, first: "asyncio.Future[Remembered] | None" = None
-    ) -> None:
-        """Remember what the turn told, and analyse it, at the same time. `first` gets what rules remembered."""
-        remembered = Remembered(failures=(("memory_manager", "cancelled"),))
-        try:
-            log_turn(answered)
-            analysing = self._keep(self._meter.analysing(answered, self._coordinator.analyse(answered)), live)
-            remembered = await self._meter.remembering("memory_manager", self._coordinator.remember(answered))
-            _settle(first, remembered)
-            await _tell(remembered, emit)
-            if remembered.extraction == "full":
-                async with self._extractions:
-                    extracting = self._coordinator.extract(answered)
-                    noted = await self._meter.remembering("memory_manager.extract", extracting)
-                await _tell(noted, emit)
-            await asyncio.wait((analysing,))
-        finally:
-            _settle(first, remembered)
-
-    def _live(self, user_id: str) -> _Live:
-        scope = check_scope(user_id)
-        return _Live(scope, Permit(revoked=scope in self._erasing), time.time())
+        if answered.turn.session is not None:
+            self._note_mode(live.scope, answered.turn.session, changes)
+        self._meter.answered(answered)
 
     @contextlib.contextmanager
-    def _alive(self, live: _Live) -> Iterator[None]:
+    def _not_forgotten(self, answered: Answered, live: LiveTurn) -> Iterator[None]:
+        """Remember a turn all the same that gets no answer, or is given up: it was told."""
+        try:
+            yield
+        except (asyncio.CancelledError, LLMError):
+            if answered.question is not None and not self._closed:
+                self._keep(self._afterwards(answered, live, _nowhere), live)
+            raise
+
+    def _remember(self, answered: Answered, live: LiveTurn) -> "asyncio.Task[Remembered]":
+        """Begin to remember by rules what the turn told, once."""
+        if live.remembering is None:
+            remembering = self._meter.remembering("memory_manager", self._coordinator.remember(answered))
+            live.remembering = self._keep(remembering, live)
+        return live.remembering
+
+    async def _remembered(self, answered: Answered, live: LiveTurn, *, within_s: float | None = None) -> Remembered:
+        """Return what rules remembered of the turn; what was cut off, or is not yet through, is a failure in it."""
+        remembering = self._remember(answered, live)
+        await asyncio.wait((remembering,), timeout=within_s)
+        if remembering.done() and not remembering.cancelled():
+            return remembering.result()
+        return Remembered(failures=(("memory_manager", "cancelled" if remembering.done() else "deadline"),))
+
+    async def _doubted(self, answered: Answered, live: LiveTurn) -> Remembered:
+        """Return what rules remembered of the turn, when the user is asked about what contradicts it."""
+        remembered = await self._remembered(answered, live)
+        return await self._coordinator.doubts(answered, remembered) if remembered.states_facts else remembered
+
+    async def _afterwards(
+        self, answered: Answered, live: LiveTurn, emit: Emit, remembered: Remembered | None = None
+    ) -> None:
+        """Analyse the turn, tell what was remembered of it, and note what takes a model to read."""
+        log_turn(answered)
+        analysing = self._keep(self._meter.analysing(answered, self._coordinator.analyse(answered)), live)
+        remembered = remembered or await self._doubted(answered, live)
+        await tell_remembered(remembered, emit)
+        if remembered.extraction == "full":
+            async with self._extractions:
+                extracting = self._coordinator.extract(answered)
+                noted = await self._meter.remembering("memory_manager.extract", extracting)
+            await tell_remembered(noted, emit)
+        await asyncio.wait((analysing,))
+
+    def _live(self, user_id: str) -> LiveTurn:
+        scope = check_scope(user_id)
+        return LiveTurn(scope, Permit(revoked=scope in self._erasing), time.time())
+
+    @contextlib.contextmanager
+    def _alive(self, live: LiveTurn) -> Iterator[None]:
         """Count the turn as under way, so that an erasure of its owner finds it."""
         self._hold(live)
         try:
@@ -309,16 +327,16 @@ class ChatService(Conversations):
         finally:
             self._release(live)
 
-    def _hold(self, live: _Live) -> None:
+    def _hold(self, live: LiveTurn) -> None:
         live.holders += 1
         self._turns.add(live)
 
-    def _release(self, live: _Live) -> None:
+    def _release(self, live: LiveTurn) -> None:
         live.holders -= 1
         if not live.holders:
             self._turns.discard(live)
 
-    def _keep(self, work: Coroutine[Any, Any, T], live: _Live) -> "asyncio.Task[T]":
+    def _keep(self, work: Coroutine[Any, Any, T], live: LiveTurn) -> "asyncio.Task[T]":
         """Run a part of a turn to its end, also when whoever started it has gone."""
         task = asyncio.create_task(work, name="context0-chat")
         self._hold(live)
@@ -371,28 +389,7 @@ async def _nowhere(_: ChatEvent) -> None:
     """For a turn that nobody watches."""
 
 
-def _settle(first: "asyncio.Future[Remembered] | None", remembered: Remembered) -> None:
-    if first is not None and not first.done():
-        first.set_result(remembered)
-
-
-def _push(queue: "asyncio.Queue[ChatEvent | None]", event: ChatEvent | None) -> None:
-    """Put an event without waiting for a reader who may never come: the oldest one makes room."""
-    if queue.full():
-        queue.get_nowait()
-    queue.put_nowait(event)
-
-
 def _cache_limits(settings: Settings | None) -> CacheLimits:
     if settings is None:
         return CacheLimits()
     return CacheLimits(ttl_s=settings.context_cache_ttl_s, max_bytes=settings.context_cache_bytes)
-
-
-async def _tell(remembered: Remembered, emit: Emit) -> None:
-    if remembered.memories or remembered.decisions:
-        await emit(
-            MemoryWrittenEvent(
-                memories=remembered.memories, decisions=remembered.decisions, quarantined=remembered.quarantined
-            )
-        )

@@ -95,7 +95,10 @@ class Reply(Record):
 
 
 class DoneEvent(Reply):
-    """The answer is whole, and durable where the turn is kept."""
+    """The answer is whole; it and what rules remembered (`memories_written`) are durable where the turn is kept.
+
+    degraded["memory_manager"] says where that failed, or came later than 2 s after the answer ("deadline").
+    """
 
     type: Literal["done"] = "done"
 

@@ -41,8 +41,9 @@ _START_S: Final = 60.0
 class Outcome:
     """asked, told: turns that had begun, and that were done. remembered: memories that were told of. lost: of these.
 
-    unanswered: questions that the kills left alone. strange: messages that nobody sent, or that stand elsewhere than
-    behind their question. stuck: sessions in which the next turn does not work.
+    forgotten: turns that were done, and of which nothing is remembered. unanswered: questions that the kills left
+    alone. strange: messages that nobody sent, or that stand elsewhere than behind their question. stuck: sessions in
+    which the next turn does not work.
     """
 
     target: str
@@ -52,6 +53,7 @@ class Outcome:
     told: int
     remembered: int
     lost: int
+    forgotten: int
     unanswered: int
     strange: int
     stuck: int
@@ -92,11 +94,10 @@ async def examine(folder: Path, target: str, point: str, kills: int) -> Outcome:
         contents = {(session, one.content) for session, thread in threads.items() for one in thread}
         answers = {one.id for thread in threads.values() for one in thread if one.state == "complete"}
         lost = sum((session, text) not in contents for session, text in asked)
-        lost += sum(message_id not in answers for _, _, message_id in told)
-        kept = [
-            len(await chat._engine.get_many(written[at : at + 1_000], user_id=USER))
-            for at in range(0, len(written), 1_000)
-        ]
+        lost += sum(message_id not in answers for _, _, message_id, *_ in told)
+        kept = await kept_of(chat, written)
+        by_turn = {line[2]: line[3:] for line in told}
+        remembered = await kept_of(chat, [memory_id for ids in by_turn.values() for memory_id in ids])
         return Outcome(
             target=target,
             point=point,
@@ -104,11 +105,20 @@ async def examine(folder: Path, target: str, point: str, kills: int) -> Outcome:
             asked=len(asked),
             told=len(told),
             remembered=len(written),
-            lost=lost + len(written) - sum(kept),
+            lost=lost + len({*written} - kept),
+            forgotten=sum(remembered.isdisjoint(ids) for ids in by_turn.values()),
             unanswered=sum(_unanswered(thread) for thread in threads.values()),
             strange=sum(_strange(thread) for thread in threads.values()),
             stuck=sum([await is_stuck(chat, session, thread) for session, thread in threads.items()]),
         )
+
+
+async def kept_of(chat: ChatService, ids: Sequence[str]) -> set[str]:
+    """Return which of the memories are there."""
+    kept: set[str] = set()
+    for at in range(0, len(ids), 1_000):
+        kept |= {memory.id for memory in await chat._engine.get_many(ids[at : at + 1_000], user_id=USER)}
+    return kept
 
 
 async def messages_of(chat: ChatService, session: str) -> Sequence[Message]:

@@ -1,7 +1,7 @@
 """A process that talks until it is killed, or kills itself at one point of a turn; see `tests.faults.chat_turn_kills`.
 
-It writes to FOLDER, one line each: `asked` when a turn has begun, `told` when it is done, `written` when something is
-remembered of it.
+It writes to FOLDER, one line each: `asked` when a turn has begun, `told` when it is done, with the memories that it
+names, `written` when those are told.
 """
 
 import asyncio
@@ -152,7 +152,7 @@ def _note(event: ChatEvent, session: str, text: str, ledgers: dict[str, Ledger])
         case SessionEvent():
             ledgers["asked"].note(session, text)
         case DoneEvent(message_id=str(message_id)):
-            ledgers["told"].note(session, text, message_id)
+            ledgers["told"].note(session, text, message_id, *event.memories_written)
         case MemoryWrittenEvent(memories=memories):
             for memory_id in memories:
                 ledgers["written"].note(memory_id)

@@ -167,7 +167,7 @@ async def test_a_reader_who_never_reads_stops_the_model_and_not_the_closing(chat
     chat.service._closing_s = 0.01
     stream: Any = chat.service.stream(ASKING, user_id="anna")
     session = await anext(stream)
-    while not stream.ag_frame.f_locals["queue"].full():  # noqa: ASYNC110 - nobody tells of it
+    while not stream.ag_frame.f_locals["live"].queue.full():  # noqa: ASYNC110 - nobody tells of it
         await asyncio.sleep(0)
     await chat.service.aclose()
     events = [event async for event in stream]

@@ -33,7 +33,7 @@ def test_a_kill_in_a_turn_loses_nothing_that_was_acknowledged(target: str) -> No
     outcomes = [json.loads(line) for line in done.stdout.splitlines()]
     assert [outcome["point"] for outcome in outcomes] == list(POINTS)
     for outcome in outcomes:
-        assert (outcome["lost"], outcome["strange"], outcome["stuck"]) == (0, 0, 0), outcome
+        assert [outcome[name] for name in ("lost", "forgotten", "strange", "stuck")] == [0, 0, 0, 0], outcome
         assert outcome["asked"] >= outcome["told"]
     assert sum(outcome["told"] for outcome in outcomes) > KILLS
     assert sum(outcome["unanswered"] for outcome in outcomes) > 0

@@ -128,6 +128,7 @@ async def counted(tmp_path: Path) -> AsyncIterator[Counted]:
 
 RESERVE: Final = "findAndModify chat_sessions"
 FETCH: Final = "find memories"
+STORE: Final = "insert memories"
 ANALYSIS: Final = "Summarise everything that I have told you about Munich"
 
 
@@ -136,10 +137,12 @@ async def test_a_warm_turn_reserves_and_fetches_and_no_more(counted: Counted) ->
     chat = await counted.chat()
     await chat.say("I live in Munich near the river")
     await chat.say("The river is green")
-    for text in ("Where do I live near the river?", "I like bread", "yes?"):
+    for text, written in (("Where do I live near the river?", []), ("I like bread", [FETCH, STORE]), ("yes?", [])):
         before, until = await counted.cost(chat, text)
         assert set(before) <= {RESERVE, FETCH}
-        assert (len(before) <= 2, until) == (True, [])
+        assert (len(before) <= 2, until) == (True, written)
+    before, until = await counted.cost(chat, "We walked along the Isar until it rained")
+    assert (len(before) <= 2, until) == (True, [STORE])
     before, until = await counted.cost(chat, "Hello!")
     assert (before, until) == ([RESERVE], [])
 
@@ -195,6 +198,6 @@ async def test_a_full_turn_of_a_project_reads_preferences_and_facts_once(counted
     """C3: what is built once serves the turns after it."""
     chat = await cold(counted, knows_owner=True)
     before, until = await counted.cost(chat, ANALYSIS, project="house")
-    assert (sorted(before), until) == (sorted([PROFILE, SESSION, RESERVE, HISTORY, *[FETCH] * 3]), [])
+    assert (sorted(before), until) == (sorted([PROFILE, SESSION, RESERVE, HISTORY, *[FETCH] * 3]), [STORE])
     warm, _ = await counted.cost(chat, ANALYSIS, project="house")
     assert sorted(warm) == sorted([RESERVE, FETCH])

@@ -37,13 +37,13 @@ async def test_the_events_come_in_order_and_tell_the_whole_turn(chat: Chat) -> N
     assert of_type(PrivacyEvent, events)[0].report == done.privacy
 
 
-async def test_what_is_remembered_is_told_after_the_answer(chat: Chat) -> None:
+async def test_what_rules_remember_is_durable_with_done_and_told_after_it(chat: Chat) -> None:
     events = await chat.events(FACT)
     assert [event.type for event in events][-2:] == ["done", "memory_written"]
     (written,) = of_type(MemoryWrittenEvent, events)
     (memory,) = await chat.remembered()
     assert written.memories == (memory.id,)
-    assert done_of(events).memories_written == ()
+    assert done_of(events).memories_written == (memory.id,)
 
 
 async def test_send_is_the_same_turn_as_stream(chats: ChatBench) -> None:
