@@ -134,10 +134,11 @@ def _claim_of(call: Call, route: JsonRoute) -> ReplyClaim:
         told = f"Idempotency-Key: send 1 to {LONGEST_KEY} printable ASCII characters without spaces"
         raise Refused(422, "invalid_input", told)
     method, path = call.scope["method"], call.scope["path"]
+    headers = sorted(name + b"\0" + value for name, value in call.scope["headers"] if name in route.header_names)
     return ReplyClaim(
         id=digest(call.owner, method, route.path, key).hex(),
         scope=Scope(owner=call.owner),
-        fingerprint=digest(method, path, call.scope["query_string"], call.content).hex(),
+        fingerprint=digest(method, path, call.scope["query_string"], call.content, *headers).hex(),
         holder=uuid.uuid4().hex,
     )
 

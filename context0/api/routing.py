@@ -34,6 +34,7 @@ FAILURES: Final[Mapping[int, str]] = {
     415: "The body is no application/json",
     422: "A value is off; the message says which, and what to do",
     429: "Too many requests; wait as Retry-After says",
+    431: "The head of the request is too large",
     500: "The service failed",
     503: "Overloaded, stopping, or a store cannot be reached; wait as Retry-After says",
     504: "A store or the model did not answer in time",
@@ -45,7 +46,7 @@ _CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _UNCHANGING: Final = frozenset({"/v1/memories/search"})
 """Paths of routes that take a body and change nothing."""
 
-ANYWHERE: Final = (400, 401, 408, 413, 415, 429, 503)
+ANYWHERE: Final = (400, 401, 408, 413, 415, 429, 431, 503)
 """What stands before the routes refuses with these."""
 
 
@@ -72,6 +73,8 @@ class JsonRoute(APIRoute):
             "headers": self.dependant.header_params,
         }
         self._parameters = [(fields, of) for of, fields in places.items() if fields]
+        self.header_names = frozenset(field.alias.encode() for field in self.dependant.header_params)
+        """The headers that its function takes, and that so are a part of what is asked."""
         self.takes_lines = LINES in str(self.openapi_extra)
         """Whether its function reads the body by itself, as it arrives."""
         self.is_changing = is_keyed(path, self.methods or (), takes_lines=self.takes_lines)

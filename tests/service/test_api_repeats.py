@@ -125,6 +125,19 @@ async def test_another_request_under_the_key_is_refused(anna: httpx.AsyncClient,
     assert (await anna.get(memory)).json()["content"] == "I live in Berlin"
 
 
+async def test_a_header_that_the_route_takes_is_a_part_of_the_request(anna: httpx.AsyncClient) -> None:
+    async def ask(**headers: str) -> httpx.Response:
+        return await anna.post("/v1/chat/completions", json=COMPLETION, headers={**keyed("k"), **headers})
+
+    first = await ask(**{"x-context0-session": "talk"})
+    assert first.headers["x-context0-session"] == "talk"
+    for other in ({}, {"x-context0-session": "another"}):
+        refused = await ask(**other)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_mismatch")
+    again = await ask(**{"x-context0-session": "talk", "accept-language": "de"})
+    assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+
+
 async def test_a_key_is_of_one_owner_and_one_route(service: ServiceBench, anna: httpx.AsyncClient) -> None:
     ben = await service.client("ben")
     first = await anna.post("/v1/chat", json=MESSAGE, headers=keyed("k"))
