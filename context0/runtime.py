@@ -50,7 +50,7 @@ def build_parts(settings: Settings) -> EngineParts:
         pinecone_api_key=settings.pinecone_api_key.get_secret_value(),
         vector_max_bytes=settings.owner_index_max_bytes,
         vector_folder=store_folder(settings.resolved_store_url, settings.vector_dir),
-        hnsw_from=settings.hnsw_from,
+        vector_files_from=settings.vector_files_from,
         staleness_s=settings.owner_index_staleness_s,
         observer=_store_commands(recorder) if settings.metrics else None,
         cache_deadline_ms=settings.cache_deadline_ms,

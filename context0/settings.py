@@ -176,10 +176,10 @@ class Settings(BaseSettings):
     cache_deadline_ms: float = Field(
         default=50.0, gt=0, le=10_000, description="How long the shared cache may take; then it is done without."
     )
-    hnsw_from: int = Field(
-        default=50_000,
+    vector_files_from: int = Field(
+        default=20_000,
         ge=1_000,
-        description="From how many vectors of one owner a graph (HNSW), in data_dir, replaces exact search.",
+        description="From how many vectors of one owner they lie in files, in data_dir, and are searched by signs.",
     )
     search_deadline_ms: int = Field(default=5_000, ge=1, le=600_000, description="Default deadline of one search.")
     ingest_readers: int = Field(

@@ -1,8 +1,8 @@
-"""One owner with a million memories: filled, its graph built, opened again, searched: `… million_benchmark.py --help`.
+"""One owner with a million memories: filled, its vectors' files written, opened again, searched: `… --help`.
 
-The texts are conversations over and over with words exchanged (see `retrieval/layouts.py`): many are nearly the same,
-which is hard on a graph. What is nearest is told by the exact product with all vectors. `--keep FOLDER` keeps the
-store, and uses what is there.
+The texts are conversations over and over with words exchanged (see `retrieval/layouts.py`); the questions are drawn
+evenly from all of them. What is nearest is told by the exact product with all vectors. `--keep FOLDER` keeps the store,
+and uses what is there.
 """
 
 import argparse
@@ -34,8 +34,8 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=100, help="of each kind (default %(default)s)")
     parser.add_argument("--data", type=Path, default=SMALL, help="conversations (default: those of the tests)")
     parser.add_argument("--keep", type=Path, help="a folder for the store")
-    parser.add_argument("--hnsw-from", type=int, default=50_000, help="the setting (default %(default)s)")
-    parser.add_argument("--proposed", type=int, help="rows that the graph proposes, in place of its own number")
+    parser.add_argument("--files-from", type=int, default=20_000, help="the setting (default %(default)s)")
+    parser.add_argument("--proposed", type=int, help="rows that the signs propose, in place of their own number")
     pin_blas()  # before numpy is imported by any of these
     from harness.curves import Curves, told
 
@@ -66,7 +66,7 @@ def parts_of(folder: Path, options: argparse.Namespace) -> Any:
 
     return build_parts(
         Settings(
-            store_url=f"sqlite:///{folder}/million.db", data_dir=folder, hnsw_from=options.hnsw_from,
+            store_url=f"sqlite:///{folder}/million.db", data_dir=folder, vector_files_from=options.files_from,
             owner_index_max_memories=1_000, search_cache_bytes=0, search_deadline_ms=600_000, _env_file=None,
         )
     )  # fmt: skip
@@ -87,7 +87,7 @@ async def fill(folder: Path, options: argparse.Namespace, counts: Any) -> None:
             await engine.ingest(source, user_id=OWNER)
             counts.add("filling, memories/s", "", (options.size - stored) / (time.perf_counter() - started))
         started, processor = time.perf_counter(), time.process_time()
-        await parts.vectors.build(_scope(), lambda done, of: print(f"graph: {done:,} of {of:,}", file=sys.stderr))
+        await parts.vectors.build(_scope(), lambda done, of: print(f"files: {done:,} of {of:,}", file=sys.stderr))
         counts.add("building, s", "", time.perf_counter() - started)
         counts.add("building, s of processor", "", time.process_time() - processor)
         counts.add("most memory so far, MB", "", _status("VmHWM"))
@@ -101,7 +101,8 @@ async def search(folder: Path, options: argparse.Namespace, times: Any, counts: 
 
     parts, scope = parts_of(folder, options), _scope()
     questions = [q.text for one in read_conversations(options.data) for q in one.questions]
-    questions = list(dict.fromkeys(questions))[: options.questions]
+    questions = list(dict.fromkeys(questions))
+    questions = questions[:: max(1, len(questions) // options.questions)][: options.questions]
     async with MemoryEngine(parts=parts) as engine:
         await engine.list(user_id="somebody else", limit=1)
         asked = await parts.embedder.embed(questions)

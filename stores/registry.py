@@ -29,7 +29,7 @@ class StoreOptions:
     pinecone_api_key: str = field(default="", repr=False)
     vector_max_bytes: int = 1 << 30
     vector_folder: Path | None = None
-    hnsw_from: int = 50_000
+    vector_files_from: int = 20_000
     staleness_s: float = 1.0
     observer: CommandObserver | None = None
     cache_deadline_ms: float = 50.0

@@ -15,7 +15,7 @@ from stores.records import Document, FloatMatrix, FloatVector, MemoryId, Scope
 from tests.contracts.builders import ANNA, NOW, build_document, named
 
 WIDTH = 32
-SMALL = Sizes(hnsw_from=300, exact_up_to=50, behind=100, step=300)
+SMALL = Sizes(files_from=300, behind=100, step=300)
 
 
 def clustered(count: int, seed: int = 0) -> FloatMatrix:

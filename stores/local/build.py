@@ -12,6 +12,6 @@ def build(url: str, documents: DocumentStore, options: StoreOptions) -> LocalVec
         documents,
         folder=options.vector_folder,
         max_bytes=options.vector_max_bytes,
-        sizes=Sizes(hnsw_from=options.hnsw_from),
+        sizes=Sizes(files_from=options.vector_files_from),
         staleness_s=options.staleness_s,
     )

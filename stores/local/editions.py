@@ -1,7 +1,7 @@
 """Where one owner's vectors lie on disk: in editions, each a folder whose manifest says what of its files counts.
 
     <folder>/<digest of the owner>/lock
-                                  /<edition>/manifest.json  vectors  rows  gone  graph-<rows>
+                                  /<edition>/manifest.json  vectors  signs  rows  gone
 
 An edition is begun empty, grows, and is replaced by a newer one; the manifest is written last, whole, and vouches for
 the bytes it speaks of by checksums. Folders are made only before the documents are read, by
@@ -23,7 +23,9 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-FORMAT: Final = 1
+from stores.local.signs import width_of
+
+FORMAT: Final = 2
 ROW: Final = np.dtype([("id", "<u8", 2), ("version", "<u8")])
 """What is kept of a row beside its vector."""
 _WORDS_A_BLOCK: Final = 1 << 18
@@ -41,19 +43,16 @@ class Torn(Exception):
 class Manifest:
     """What counts of an edition. What lies behind the rows is of a write that was cut off.
 
-    graph_rows: so many rows, the first, are in the graph. scale: by which they were multiplied to become bytes.
     complete: every memory of its time was read. changed_ms: what changed before is in the rows, if complete.
     """
 
     dimension: int = 0
     rows: int = 0
-    graph_rows: int = 0
-    scale: float = 0.0
     complete: bool = False
     changed_ms: int = 0
     vectors_sum: int = 0
     rows_sum: int = 0
-    graph_sum: int = 0
+    signs_sum: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +76,8 @@ class Edition:
         return self.folder / "gone"
 
     @property
-    def graph(self) -> Path:
-        return self.folder / f"graph-{self.manifest.graph_rows}"
+    def signs(self) -> Path:
+        return self.folder / "signs"
 
     def is_current(self) -> bool:
         """Say whether the manifest is still the same, by one look."""
@@ -106,10 +105,8 @@ class Edition:
         for path, size, known in (
             (self.rows, manifest.rows * ROW.itemsize, manifest.rows_sum),
             (self.vectors, manifest.rows * manifest.dimension * 4, manifest.vectors_sum),
-            (self.graph, None, manifest.graph_sum),
+            (self.signs, manifest.rows * width_of(manifest.dimension), manifest.signs_sum),
         ):
-            if path == self.graph and not manifest.graph_rows:
-                continue
             try:
                 if checksum_of(path, size) != known:
                     raise Torn(f"{path.name} is not what its manifest says")
@@ -133,7 +130,7 @@ def begin(owner: Path) -> Edition:
     last = max((int(path.name.partition("-")[0]) for path in owner.glob("[0-9]*")), default=0)
     folder = owner / f"{last + 1:06d}-{uuid4().hex[:12]}"
     folder.mkdir(mode=0o700)
-    for name in ("vectors", "rows", "gone"):
+    for name in ("vectors", "signs", "rows", "gone"):
         (folder / name).touch(mode=0o600)
     return Edition(folder=folder, manifest=Manifest(), stamp=(0, 0)).published()
 
@@ -153,13 +150,10 @@ def sweep(folder: Path) -> None:
 
 
 def remove_others(edition: Edition) -> None:
-    """Remove the owner's other editions, and graphs that are not the edition's any more."""
+    """Remove the owner's other editions."""
     for path in edition.folder.parent.glob("[0-9]*"):
         if path != edition.folder:
             shutil.rmtree(path, ignore_errors=True)
-    for path in edition.folder.glob("graph-*"):
-        if path != edition.graph:
-            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -197,10 +191,9 @@ def checksum(words: Words, before: int = 0, first: int = 0) -> int:
     return total % (1 << 64)
 
 
-def checksum_of(path: Path, size: int | None = None) -> int:
-    """Return the checksum of the first `size` bytes of a file, or of all. Raises Torn when there are fewer."""
-    total = at = 0
-    left = path.stat().st_size if size is None else size
+def checksum_of(path: Path, size: int) -> int:
+    """Return the checksum of the first `size` bytes of a file. Raises Torn when there are fewer."""
+    total, at, left = 0, 0, size
     with path.open("rb", buffering=0) as file:
         while left:
             chunk = file.read(min(left, 4 * _WORDS_A_BLOCK * _BLOCKS_AT_ONCE))

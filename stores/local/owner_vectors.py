@@ -70,11 +70,11 @@ class OwnerVectors:
 
     def wants_new_edition(self, sizes: Sizes) -> bool:
         if self.mapped is None:
-            return len(self.recent) >= sizes.hnsw_from
-        return self.mapped.dead > max(sizes.hnsw_from, len(self.mapped) // 2)
+            return len(self.recent) >= sizes.files_from
+        return self.mapped.dead > max(sizes.files_from, len(self.mapped) // 2)
 
     def wants_growth(self, sizes: Sizes) -> bool:
-        return self.mapped is not None and self.mapped.tail + len(self.recent.ids) > sizes.behind
+        return self.mapped is not None and len(self.recent.ids) > sizes.behind
 
     def apply(self, rows: Sequence[IndexRow]) -> None:
         """Take over `rows`; those without an embedding, and versions already known, have no effect."""

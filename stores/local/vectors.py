@@ -16,7 +16,7 @@ from typing import Any, Final
 from stores.blocking import in_thread
 from stores.errors import DimensionMismatch, Full, StoreError, Unavailable
 from stores.local import editions
-from stores.local.building import RowWriter, Stopped, extend_graph
+from stores.local.building import RowWriter, Stopped
 from stores.local.editions import Edition, Torn
 from stores.local.mapped import MappedVectors, canonical, log_removal
 from stores.local.owner_vectors import OwnerVectors, Watermark
@@ -28,7 +28,7 @@ from stores.records import FloatVector, Hit, IndexRow, MemoryId, Point, Scope
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-"""Is told how many of an owner's vectors are in the graph, and how many there are."""
+"""Is told how many of an owner's vectors are in the files, and how many there are."""
 
 _STORE_ID: Final = "local_vectors"
 _LOOK_AGAIN_S: Final = 0.2
@@ -44,7 +44,7 @@ class _Work:
 
 
 class LocalVectors:
-    """See `stores.protocols.VectorStore`: exact search, and for large owners a graph (HNSW), see `Sizes`.
+    """See `stores.protocols.VectorStore`: exact search, and for large owners one by signs, see `Sizes`.
 
     Writing is a hint that keeps a loaded owner fresh; an owner that is not loaded reads its documents when asked.
     Large owners have files in `folder` (None: all stay in memory, and all searches are exact), where what was read and
@@ -76,6 +76,7 @@ class LocalVectors:
         if folder is not None:
             self._owners.restore = self._restored
         self._working: dict[Scope, _Work] = {}
+        self._progress: dict[Scope, Progress] = {}
         self._not_before: dict[Scope, float] = {}
 
     @property
@@ -111,23 +112,28 @@ class LocalVectors:
     ) -> list[Hit]:
         vectors = await self._current(scope)
         if self._folder is not None and self._not_before.get(scope, 0.0) <= time.monotonic():
-            self._begin_work(scope, vectors, None)
+            self._begin_work(scope, vectors)
         if vectors.is_quick:
             return vectors.top(vector, limit, among)
         return await in_thread(vectors.top, vector, limit, among)
 
     async def build(self, scope: Scope, progress: Progress | None = None) -> int:
-        """Wait until the owner's graph is built, if it is to have one; return how many vectors there are.
+        """Wait until the owner's files are whole, if there are to be any; return how many vectors there are.
 
-        progress: told after every step, 100,000 vectors at most. Raises StoreError.
+        progress: told after every step, 50,000 vectors at most. Raises StoreError.
         """
-        while True:
-            vectors = await self._current(scope)
-            if self._folder is None or not self._begin_work(scope, vectors, progress):
-                return len(vectors)
-            failure = await asyncio.shield(self._working[scope].task)
-            if failure is not None:
-                raise Unavailable(f"the vectors' files cannot be built: {failure}") from failure
+        if progress is not None:
+            self._progress[scope] = progress
+        try:
+            while True:
+                vectors = await self._current(scope)
+                if self._folder is None or not self._begin_work(scope, vectors):
+                    return len(vectors)
+                failure = await asyncio.shield(self._working[scope].task)
+                if failure is not None:
+                    raise Unavailable(f"the vectors' files cannot be built: {failure}") from failure
+        finally:
+            self._progress.pop(scope, None)
 
     async def erase(self, scope: Scope) -> int:
         await self._stop(scope)
@@ -189,7 +195,7 @@ class LocalVectors:
             try:
                 edition = await self._found(scope, owner)
                 if edition is not None and edition.manifest.rows:
-                    return OwnerVectors(await in_thread(self._opened, edition))
+                    return OwnerVectors(await in_thread(_opened, edition))
             except Torn as exc:
                 log.warning("vectors.torn", extra={"reason": str(exc)})
                 await in_thread(editions.remove, owner)
@@ -208,7 +214,7 @@ class LocalVectors:
         edition = await in_thread(editions.newest, owner)
         if edition is not None and edition.manifest.complete:
             return True
-        if (await self._documents.count(scope))["memories"] >= self._sizes.hnsw_from:
+        if (await self._documents.count(scope))["memories"] >= self._sizes.files_from:
             return True
         await in_thread(editions.remove, owner)
         return False
@@ -226,21 +232,31 @@ class LocalVectors:
             if not is_free:
                 return None
             begun_ms, seen = int(time.time() * 1000), Watermark()
-            with await in_thread(_written_to, owner, edition) as writer:
+            of = (await self._documents.count(scope))["memories"]
+            with await in_thread(_written_to, owner, edition, self._sizes.step) as writer:
                 async for rows in self._documents.scan(scope=scope):
                     if stop.is_set():
                         raise Stopped
                     seen.note(rows)
-                    await in_thread(_write, writer, rows)
+                    if await in_thread(_write, writer, rows):
+                        self._tell(scope, writer.edition, of)
                 until_ms = min(seen.durable_ms, begun_ms)
                 edition = await in_thread(partial(writer.commit, complete=True, changed_ms=until_ms))
-            if not edition.manifest.rows:  # nothing to search, or all was erased before the first row was read
+            self._tell(scope, edition, edition.manifest.rows)
+            if edition.manifest.rows:
+                await in_thread(editions.remove_others, edition)
+            else:  # nothing to search, or all was erased before the first row was read
                 await in_thread(editions.remove, owner)
             return edition
 
+    def _tell(self, scope: Scope, edition: Edition, of: int) -> None:
+        log.info("vectors.built", extra={"done": edition.manifest.rows, "of": of})
+        if scope in self._progress:
+            self._progress[scope](edition.manifest.rows, of)
+
     # --- in the background
 
-    def _begin_work(self, scope: Scope, vectors: OwnerVectors, progress: Progress | None) -> bool:
+    def _begin_work(self, scope: Scope, vectors: OwnerVectors) -> bool:
         """Let the files grow if they have fallen behind, or take over what another process has built; say whether."""
         if scope in self._working:
             return True
@@ -249,7 +265,7 @@ class LocalVectors:
         if vectors.mapped is not None and not vectors.mapped.edition.is_current():
             work = self._take_over(scope, vectors)
         elif vectors.wants_new_edition(self._sizes) or vectors.wants_growth(self._sizes):
-            work = self._grow(scope, vectors, stop, progress)
+            work = self._grow(scope, vectors, stop)
         else:
             return False
         self._working[scope] = _Work(asyncio.create_task(self._worked(scope, work), name="context0-vectors"), stop)
@@ -271,12 +287,10 @@ class LocalVectors:
     async def _take_over(self, scope: Scope, vectors: OwnerVectors) -> None:
         edition = await in_thread(editions.newest, await self._place(scope))
         if edition is not None and edition.manifest.complete:
-            vectors.adopt(await in_thread(self._opened, edition))
+            vectors.adopt(await in_thread(_opened, edition))
 
-    async def _grow(
-        self, scope: Scope, vectors: OwnerVectors, stop: threading.Event, progress: Progress | None
-    ) -> None:
-        """Write what is in memory only, and extend the graph, step by step; a new edition where much is dead."""
+    async def _grow(self, scope: Scope, vectors: OwnerVectors, stop: threading.Event) -> None:
+        """Append what is in memory only; a new edition where much is dead, or there is none yet."""
         owner = await self._place(scope)
         edition = None if vectors.mapped is None else vectors.mapped.edition
         vectors.mind_removals()
@@ -290,23 +304,10 @@ class LocalVectors:
                 await asyncio.sleep(_LOOK_AGAIN_S)
                 return
             if vectors.mapped is not None and edition is vectors.mapped.edition:
-                edition = await in_thread(_appended, edition, vectors.changes(), vectors.durable_ms)
-            while True:
-                edition = await in_thread(extend_graph, edition, self._sizes.step, stop.is_set)
-                mapped = await in_thread(self._mapped, edition)
-                vectors.adopt(mapped)
-                log.info("vectors.built", extra={"done": edition.manifest.graph_rows, "of": edition.manifest.rows})
-                if progress is not None:
-                    progress(edition.manifest.graph_rows, edition.manifest.rows)
-                if not mapped.tail:
-                    return
-
-    def _opened(self, edition: Edition) -> MappedVectors:
-        edition.verify()
-        return self._mapped(edition)
-
-    def _mapped(self, edition: Edition) -> MappedVectors:
-        return MappedVectors(edition, exact_up_to=self._sizes.exact_up_to)
+                changes, step = vectors.changes(), self._sizes.step
+                edition = await in_thread(_appended, edition, changes, vectors.durable_ms, step)
+                self._tell(scope, edition, edition.manifest.rows)
+            vectors.adopt(await in_thread(MappedVectors, edition))
 
     async def _stop(self, scope: Scope) -> None:
         work = self._working.get(scope)
@@ -315,23 +316,31 @@ class LocalVectors:
             await asyncio.wait((work.task,))
 
 
-def _written_to(owner: Path, edition: Edition | None) -> RowWriter:
+def _opened(edition: Edition) -> MappedVectors:
+    edition.verify()
+    return MappedVectors(edition)
+
+
+def _written_to(owner: Path, edition: Edition | None, step: int) -> RowWriter:
     """Return the writer of an edition that was begun, or of a new one."""
     if edition is not None:
         edition.verify()
-    return RowWriter(edition or editions.begin(owner))
+    return RowWriter(edition or editions.begin(owner), step=step)
 
 
-def _write(writer: RowWriter, rows: Sequence[IndexRow]) -> None:
+def _write(writer: RowWriter, rows: Sequence[IndexRow]) -> bool:
+    """Say whether some of it has become durable."""
+    before = writer.edition
     ready = [(row.id, row.version, row.embedding) for row in rows if row.live and row.embedding is not None]
     ids, versions, vectors = [MemoryId(row[0]) for row in ready], [row[1] for row in ready], [row[2] for row in ready]
     writer.add(ids, versions, vectors)
+    return writer.edition is not before
 
 
 def _appended(
-    edition: Edition, changes: tuple[Sequence[MemoryId], Sequence[int], Sequence[bytes]], changed_ms: int
+    edition: Edition, changes: tuple[Sequence[MemoryId], Sequence[int], Sequence[bytes]], changed_ms: int, step: int
 ) -> Edition:
-    with RowWriter(edition) as writer:
+    with RowWriter(edition, step=step) as writer:
         writer.add(*changes)
         return writer.commit(changed_ms=changed_ms)
 

@@ -14,7 +14,7 @@ PUBLIC_NAMES: Final = {
     *("MemoryEngine", "ChatService", "Settings", "Context0Client", "AsyncContext0Client"),
     *("ChatReply", "ErasureReceipt", "FoundMemory", "HistoryEntry", "Memory", "Page", "SearchResult"),
 }
-HEAVY: Final = ("openai", "pinecone", "numpy", "pymongo", "wordllama", "apsw", "usearch", "httpx", "typer", "rich")
+HEAVY: Final = ("openai", "pinecone", "numpy", "pymongo", "wordllama", "apsw", "httpx", "typer", "rich")
 MAX_NEW_MODULES: Final = 40
 _PROBE: Final = """
 import sys, json

@@ -5,14 +5,17 @@ import random
 import sys
 from pathlib import Path
 
+import pytest
+
 from stores.local import editions
+from stores.sqlite import documents as sqlite_documents
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from tests.contracts.builders import ANNA
+from tests.faults.vectors_builder import ROWS_AT_ONCE
 from tests.local_vectors import clustered, fill, folders_in, local_vectors, recall
 
 MANY = 3_600
-STEPS = MANY // 300
 
 
 async def killed_after(folder: Path, steps: int, delay_s: float) -> int:
@@ -32,7 +35,10 @@ async def killed_after(folder: Path, steps: int, delay_s: float) -> int:
     return told
 
 
-async def test_a_killed_build_goes_on_where_it_was_and_is_whole_in_the_end(tmp_path: Path) -> None:
+async def test_a_killed_build_goes_on_where_it_was_and_is_whole_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_documents, "_SCAN_ROWS", ROWS_AT_ONCE)
     rows = clustered(MANY)
     documents = SqliteDocuments(SqliteDatabase(tmp_path / "context0.db"))
     await documents.open()
@@ -46,12 +52,12 @@ async def test_a_killed_build_goes_on_where_it_was_and_is_whole_in_the_end(tmp_p
             edition = editions.newest(owner)
             if edition is not None:
                 edition.verify()
-                assert edition.manifest.graph_rows >= told
-                done = edition.manifest.graph_rows
+                assert edition.manifest.rows >= told
+                done = edition.manifest.rows
     told_here: list[int] = []
     store = local_vectors(documents, tmp_path / "vectors")
     assert await store.build(ANNA, lambda rows_done, _: told_here.append(rows_done)) == MANY
-    assert told_here == list(range(done + 300, MANY + 1, 300)), "only what was missing was built"
+    assert told_here == [*range(done + 300, MANY + 1, 300), MANY], "only what was missing was written"
     assert await recall(store, rows) >= 0.99
     await store.aclose()
     await documents.aclose()

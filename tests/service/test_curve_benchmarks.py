@@ -15,7 +15,7 @@ RUNS = {
     "callers": ("--callers", "1,4", "--calls", "8", "--memories", "100"),
     "ablation": ("--memories", "100", "--sample", "2"),
     "streams": ("--streams", "20", "--first-token-s", "2"),
-    "million": ("--size", "1500", "--questions", "5", "--hnsw-from", "1000"),
+    "million": ("--size", "1500", "--questions", "5", "--files-from", "1000"),
 }
 
 

@@ -72,7 +72,7 @@ def edition_of(folder: Path) -> editions.Edition:
 # --- what is found
 
 
-async def test_a_graph_finds_nearly_what_the_exact_search_finds(store: LocalVectors, rows: FloatMatrix) -> None:
+async def test_signs_find_nearly_what_the_exact_search_finds(store: LocalVectors, rows: FloatMatrix) -> None:
     assert await recall(store, rows) >= 0.99
 
 
@@ -89,7 +89,7 @@ async def test_a_filter_that_shuts_out_the_near_ones_costs_no_recall(store: Loca
     assert [hit.id for hit in hits] == nearest(rows, vector, 10, far)
 
 
-async def test_scores_are_those_of_the_vectors_not_of_the_bytes(store: LocalVectors, rows: FloatMatrix) -> None:
+async def test_scores_are_those_of_the_vectors_not_of_the_signs(store: LocalVectors, rows: FloatMatrix) -> None:
     vector = clustered(1, seed=3)[0]
     for hit in await store.query(vector, scope=ANNA, limit=20):
         assert hit.score == pytest.approx(float(rows[int(hit.id[-12:])] @ vector), abs=1e-6)
@@ -168,7 +168,7 @@ async def test_a_vector_that_was_made_late_and_elsewhere_is_found_after_a_restar
 # --- growth
 
 
-async def test_growth_extends_the_graph_and_keeps_the_edition(
+async def test_growth_extends_the_files_and_keeps_the_edition(
     store: LocalVectors, documents: ReferenceDocuments, rows: FloatMatrix, tmp_path: Path
 ) -> None:
     before = edition_of(tmp_path)
@@ -177,10 +177,10 @@ async def test_growth_extends_the_graph_and_keeps_the_edition(
     told: list[tuple[int, int]] = []
     assert await store.build(ANNA, lambda done, of: told.append((done, of))) == MANY + 300
     after = edition_of(tmp_path)
-    assert (after.folder, after.manifest.graph_rows) == (before.folder, MANY + 300)
+    assert (after.folder, after.manifest.rows) == (before.folder, MANY + 300)
     assert told == [(MANY + 300, MANY + 300)]
     assert await recall(store, np.concatenate([rows, extra])) >= 0.99
-    assert files_in(after.folder) == ["gone", f"graph-{MANY + 300}", "manifest.json", "rows", "vectors"]
+    assert files_in(after.folder) == ["gone", "manifest.json", "rows", "signs", "vectors"]
 
 
 async def test_searches_begin_growth_by_themselves_and_go_on_meanwhile(
@@ -190,7 +190,7 @@ async def test_searches_begin_growth_by_themselves_and_go_on_meanwhile(
     while True:
         assert await recall(store, rows, questions=3) >= 0.99
         edition = edition_of(tmp_path)
-        if edition.manifest.graph_rows == MANY and not store._working:
+        if edition.manifest.rows == MANY and not store._working:
             break
     await store.aclose()
 
@@ -204,7 +204,7 @@ async def test_when_most_is_dead_a_new_edition_is_made_and_the_old_one_removed(
     assert await store.build(ANNA) == MANY - 600
     after = edition_of(tmp_path)
     assert not before.folder.exists()
-    assert after.manifest.rows == after.manifest.graph_rows == MANY - 600
+    assert after.manifest.rows == MANY - 600
     assert await recall(store, rows, list(range(600, MANY))) >= 0.99
 
 
@@ -235,7 +235,7 @@ async def test_two_who_build_at_the_same_time_build_once(
 # --- torn and foreign files
 
 
-@pytest.mark.parametrize("name", ["vectors", "rows", f"graph-{MANY}", "manifest.json"])
+@pytest.mark.parametrize("name", ["vectors", "rows", "signs", "manifest.json"])
 @pytest.mark.parametrize("harm", ["cut", "zeros", "gone", "foreign"])
 async def test_a_file_that_is_torn_or_foreign_is_found_out_and_made_anew(
     store: LocalVectors, documents: ReferenceDocuments, rows: FloatMatrix, tmp_path: Path, name: str, harm: str
@@ -302,6 +302,8 @@ async def test_an_erasure_stops_the_build_under_way(
     documents: ReferenceDocuments, rows: FloatMatrix, tmp_path: Path
 ) -> None:
     store = local_vectors(documents, tmp_path)
+    await store.build(ANNA)
+    await fill(documents, clustered(300, seed=5), first=MANY)
     await store.query(rows[0], scope=ANNA, limit=1)
     assert store._working
     await documents.erase(ANNA)
@@ -344,8 +346,8 @@ async def test_files_are_for_their_user_s_eyes_only(store: LocalVectors, tmp_pat
 
 async def test_small_owners_have_no_files(tmp_path: Path) -> None:
     documents = ReferenceDocuments()
-    await documents.put_many(documents_of(clustered(SMALL.hnsw_from - 1)), scope=ANNA, now=NOW)
+    await documents.put_many(documents_of(clustered(SMALL.files_from - 1)), scope=ANNA, now=NOW)
     store = local_vectors(documents, tmp_path)
-    assert await store.build(ANNA) == SMALL.hnsw_from - 1
+    assert await store.build(ANNA) == SMALL.files_from - 1
     assert folders_in(tmp_path) == []
     await store.aclose()

@@ -1,6 +1,6 @@
-"""From how many vectors a graph (HNSW) beats the exact product: both on the same rows, in one run.
+"""From how many vectors a search by signs beats the exact product: both on the same rows, in one run.
 
-    python load_tests/graph_threshold.py --sizes 10000,50000,100000 --json -
+    python load_tests/signs_threshold.py --sizes 10000,50000,100000 --json -
 
 Rows are 256-d unit vectors around 500 centres, so that neighbours exist as they do among texts.
 """
@@ -17,7 +17,7 @@ from uuid import UUID
 
 import numpy as np
 
-from stores.local.building import RowWriter, extend_graph
+from stores.local.building import RowWriter
 from stores.local.editions import begin
 from stores.local.mapped import MappedVectors
 from stores.owner.vector_set import VectorSet
@@ -53,15 +53,15 @@ def measure(size: int, queries: np.ndarray) -> dict[str, float]:
     exact = [{hit.id for hit in vectors.top(query, LIMIT)} for query in queries]
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        with RowWriter(begin(Path(folder))) as writer:
+        with RowWriter(begin(Path(folder)), step=size) as writer:
             writer.add(ids, [1] * size, [row.tobytes() for row in rows])
             edition = writer.commit(complete=True)
-        mapped = MappedVectors(extend_graph(edition, size, lambda: False), exact_up_to=0)
+        mapped = MappedVectors(edition)
         build_s = time.perf_counter() - started
-        graph_ms = median_ms(lambda query: mapped.top(query, LIMIT), queries)
+        signs_ms = median_ms(lambda query: mapped.top(query, LIMIT), queries)
         found = [{hit.id for hit in mapped.top(query, LIMIT)} for query in queries]
     recall = statistics.mean(len(a & b) / LIMIT for a, b in zip(exact, found, strict=True))
-    return {"size": size, "exact_ms": exact_ms, "graph_ms": graph_ms, "recall": recall, "build_s": build_s}
+    return {"size": size, "exact_ms": exact_ms, "signs_ms": signs_ms, "recall": recall, "build_s": build_s}
 
 
 def main() -> int:
