@@ -6,6 +6,7 @@ signal means the same, streams are told first, and whoever opened the stores clo
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -17,14 +18,18 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from context0.api.body import IS_WHOLE
+from context0.api.errors import Failure, body_of
 
 KEEP_ALIVE_S: Final = 20
 MAX_HEAD_BYTES: Final = 65_536
 BACKLOG: Final = 2_048
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _HEAD: Final = b"HTTP/1."
-_TOO_LARGE_HEAD: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE: Final = Failure(
+    status=431,
+    code="head_too_large",
+    message=f"the head of the request is larger than {MAX_HEAD_BYTES} bytes; send what is long in the body",
+    headers={},
 )
 
 
@@ -75,6 +80,17 @@ class JoinedWrites:
             self.write(b"")
 
 
+def _refused_head(path: str) -> bytes:
+    """Return the whole answer to a head that is too large: an error as any other, from before there is a request."""
+    request_id = secrets.token_hex(8)
+    body = body_of(_TOO_LARGE, request_id, path)
+    head = (
+        "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
+        f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Closes connections whose request does not arrive, or whose reader takes nothing. See `guarded`."""
 
@@ -98,7 +114,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE_HEAD)
+                self.transport.write(_refused_head(getattr(self, "url", b"").decode("latin-1")))
                 self.transport.close()
 
     def on_headers_complete(self) -> None:

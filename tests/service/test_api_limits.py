@@ -269,10 +269,21 @@ async def test_a_second_request_that_dawdles_is_given_up_too(tmp_path: Path) -> 
         writer.close()
 
 
-async def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/healthz", {"code", "message", "request_id"}),
+        ("/v1/models", {"code", "message", "request_id", "type", "param"}),
+    ],
+)
+async def test_a_head_without_end_is_refused(tmp_path: Path, path: str, told: set[str]) -> None:
     async with opened(tmp_path) as service:
-        lines = b"GET /healthz HTTP/1.1\r\n" + b"x-a: b\r\n" * (MAX_HEAD_BYTES // 8 + 1)
-        assert (await _raw(service, lines)).startswith(b"HTTP/1.1 431 ")
+        lines = f"GET {path} HTTP/1.1\r\n".encode() + b"x-a: b\r\n" * (MAX_HEAD_BYTES // 8 + 1)
+        head, _, body = (await _raw(service, lines)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert b"\r\ncontent-type: application/json\r\n" in head
+    error = orjson.loads(body)["error"]
+    assert (error.keys(), error["code"]) == (told, "head_too_large")
 
 
 async def _raw(service: ServiceBench, sent: bytes) -> bytes:
