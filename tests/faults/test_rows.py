@@ -22,6 +22,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D6": 10,
     "D8-mongodb": 7,
     "D8-embeddings": 4,
+    "D8-amplification": 200,
     "D9-redis": 4,
     "D12": 2,
     "D14-sqlite": 2,
