@@ -24,6 +24,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-embeddings": 4,
     "D8-amplification": 200,
     "D9-redis": 4,
+    "D10": 12,
     "D12": 2,
     "D14-sqlite": 2,
     "D14-mongodb": 1,
