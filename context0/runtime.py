@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from context0.cache.shared import SharedCache
 from context0.embeddings.options import EmbedderOptions
@@ -18,6 +18,7 @@ from context0.memory.parts import EngineParts, Limits
 from context0.observability.measurements import Measurements, MeasuringOptions
 from context0.observability.metrics import STORE_COMMAND
 from context0.observability.recorder import SILENT, Recorder
+from context0.retry_budget import RetryBudget
 from context0.settings import Settings
 from context0.tasks.announcing import TaskAnnouncer
 from context0.tasks.brokers import build_broker, check_task_url, is_in_process
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from taskiq import AsyncBroker
 
     from context0.observability.performance import PerformanceService
+
+_SAVED_RETRIES: Final = 10.0
+"""Of a store's calls; a quiet time saves up a hundred, so that an election is not noticed by as many calls at once."""
 
 
 def build_parts(settings: Settings) -> EngineParts:
@@ -53,6 +57,7 @@ def build_parts(settings: Settings) -> EngineParts:
         vector_files_from=settings.vector_files_from,
         staleness_s=settings.owner_index_staleness_s,
         observer=_store_commands(recorder) if settings.metrics else None,
+        retries=RetryBudget(reserve=_SAVED_RETRIES),
         cache_deadline_ms=settings.cache_deadline_ms,
     )
     try:

@@ -17,6 +17,7 @@ from stores.key_protocol import KeyStore
 from stores.monitoring import CommandObserver
 from stores.protocols import CacheStore, DocumentStore, GraphStore, VectorStore
 from stores.reply_protocol import ReplyStore
+from stores.retrying import RetryAllowance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class StoreOptions:
     vector_files_from: int = 20_000
     staleness_s: float = 1.0
     observer: CommandObserver | None = None
+    retries: RetryAllowance | None = None
     cache_deadline_ms: float = 50.0
 
 

@@ -111,9 +111,18 @@ def hang_up_after_applying_some(server: ScriptedMongoDB, request: Request) -> No
     request.hangup()
 
 
-def unconfirmed(server: ScriptedMongoDB, request: Request) -> None:
-    late = {"code": 64, "codeName": "WriteConcernFailed", "errmsg": "waiting for replication timed out"}
-    request.reply({**server.apply(dict(request.doc)), "writeConcernError": late})
+def unconfirmed_by(code: int) -> Behaviour:
+    """Apply the write, and say that a majority did not confirm it; a step-down may be repeated."""
+    labels = {"errorLabels": ["RetryableWriteError"]} if code in STEP_DOWN else {}
+
+    def behave(server: ScriptedMongoDB, request: Request) -> None:
+        late = {"code": code, "errmsg": "a text of the server"}
+        request.reply({**server.apply(dict(request.doc)), "writeConcernError": late, **labels})
+
+    return behave
+
+
+unconfirmed: Final = unconfirmed_by(64)
 
 
 def silence(_server: ScriptedMongoDB, _request: Request) -> None:

@@ -18,6 +18,7 @@ def build(url: str, options: StoreOptions) -> StoreSet:
             timeout_s=options.mongodb_timeout_ms / 1000,
             slow_command_ms=options.slow_command_ms,
             observer=options.observer,
+            retries=options.retries,
         ),
     )
     return StoreSet(

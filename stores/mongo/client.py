@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -20,8 +20,10 @@ from pymongo.monitoring import CommandListener
 from stores.errors import StoreError, Unavailable
 from stores.mongo.faults import translated
 from stores.mongo.monitoring import CommandTimes, SlowCommandLog
+from stores.mongo.retries import OneRetry
 from stores.mongo.waits import mend_waits
 from stores.monitoring import CommandObserver
+from stores.retrying import RetryAllowance
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -58,6 +60,7 @@ class MongoOptions:
     observer: is told of every command instead, under "mongodb", and sees to the slow ones.
     late_s: writes that take longer look whether their owner was erased meanwhile; an erasure takes twice as long.
     collection_prefix: goes before the names of the collections, so that several stores can share a database.
+    retries: what all calls together may repeat; a call is repeated once at most, see `retries`.
     """
 
     timeout_s: float = 5.0
@@ -71,6 +74,7 @@ class MongoOptions:
     collection_prefix: str = ""
     listeners: tuple[CommandListener, ...] = ()
     observer: CommandObserver | None = None
+    retries: RetryAllowance | None = None
 
 
 _DEFAULTS: Final = MongoOptions()
@@ -81,7 +85,8 @@ class MongoDatabase:
 
     By URL, the client is made on `open` and belongs to the event loop that runs then; the last `aclose` closes it.
     A database that was handed in (PyMongo's `AsyncDatabase`, or Motor's) is never closed here; deadlines and
-    durability are the same, but its pools and its listeners, the slow-command log included, are its owner's affair.
+    durability are the same, but its pools and its listeners, the slow-command log and the bound of retries included,
+    are its owner's affair.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class MongoDatabase:
         self.options = options
         self._url = url
         self._timeout_s = _timeout_of(url, options)
+        self._retry = OneRetry(options.retries)
         self._client: AsyncMongoClient[Row] | None = None
         self._database = None if database is None else _configured(cast("AsyncDatabase[Row]", database))
         self._users: set[object] = set()
@@ -108,7 +114,7 @@ class MongoDatabase:
         async with self._opening:
             self._connect()
             try:
-                with translated(min(self._timeout_s, self.options.server_selection_s)):
+                with self._one_call(min(self._timeout_s, self.options.server_selection_s)):
                     await self.handle.command("ping")
             except BaseException:
                 await self._disconnect_if_unused()
@@ -140,13 +146,18 @@ class MongoDatabase:
         return self.options.collection_prefix + name
 
     def calls(self) -> AbstractContextManager[None]:
-        """The context in which the driver is called: one deadline for all inside, and our errors."""
-        return translated(self._timeout_s)
+        """The context in which the driver is called: one deadline and one retry for all inside, and our errors."""
+        return self._one_call(self._timeout_s)
+
+    @contextmanager
+    def _one_call(self, timeout_s: float) -> Iterator[None]:
+        with translated(timeout_s), self._retry.one_call():
+            yield
 
     def _connect(self) -> None:
         if self._url is not None and self._client is None:
             mend_waits()
-            self._client = _client(self._url, self.options)
+            self._client = _client(self._url, self.options, self._retry)
             self._database = _configured(self._client.get_default_database(DEFAULT_DATABASE))
 
     async def _disconnect_if_unused(self) -> None:
@@ -161,7 +172,7 @@ def _configured(database: AsyncDatabase[Row]) -> AsyncDatabase[Row]:
     return database.with_options(_CODEC, read_preference=ReadPreference.PRIMARY, write_concern=_DURABLE)
 
 
-def _client(url: str, options: MongoOptions) -> AsyncMongoClient[Row]:
+def _client(url: str, options: MongoOptions, retry: OneRetry) -> AsyncMongoClient[Row]:
     """Return a client that has not connected yet. Raises StoreError for a URL that is none, without quoting it."""
     settings: dict[str, Any] = {
         "maxPoolSize": options.max_pool,
@@ -175,7 +186,7 @@ def _client(url: str, options: MongoOptions) -> AsyncMongoClient[Row]:
     told = _told(url)
     chosen = {name: value for name, value in settings.items() if name.lower() not in told}
     watcher = SlowCommandLog(options.slow_command_ms) if options.observer is None else CommandTimes(options.observer)
-    listeners = [watcher, *options.listeners]
+    listeners = [watcher, retry, *options.listeners]
     try:
         return AsyncMongoClient(url, event_listeners=listeners, w="majority", journal=True, **chosen)
     except (ConfigurationError, ValueError, TypeError):

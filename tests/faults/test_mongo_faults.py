@@ -4,6 +4,7 @@ The rule of every test: an answer or a typed error within the deadline, one effe
 "nothing found".
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from mockupdb import Request
 
+from context0.retry_budget import RetryBudget
 from stores.errors import Conflict, Full, StoreError, Timeout, Unavailable
 from stores.mongo.graph import MongoGraph
 from stores.mongo.monitoring import CommandCounter
@@ -31,6 +33,7 @@ from tests.mongo_scripted import (
     refuse,
     served,
     unconfirmed,
+    unconfirmed_by,
 )
 
 
@@ -111,15 +114,26 @@ async def test_marks_and_deletes_survive_a_step_down(scripted: ScriptedMongoDB) 
     assert len(scripted.of("update")) == 4
 
 
-async def test_a_server_that_is_never_primary_costs_few_commands_and_ends_in_time(scripted: ScriptedMongoDB) -> None:
-    scripted.script["insert"] = [refuse(10107)] * 1_000
+@pytest.mark.parametrize("fault", [refuse(11602), hang_up, unconfirmed_by(11602)], ids=["refuses", "hangs up", "late"])
+async def test_a_server_that_stays_away_costs_two_commands(scripted: ScriptedMongoDB, fault: Behaviour) -> None:
+    scripted.script["insert"] = [fault] * 1_000
     began = time.monotonic()
     async with opened(scripted) as store:
         with pytest.raises(Unavailable):
             await put(store, build_document())
+        assert len(scripted.of("insert")) == 2
+        scripted.script["insert"] = []
+        assert await put(store, build_document()), "the next call has its time"
     assert time.monotonic() - began < OPTIONS.timeout_s * 1.1 + 0.5
-    assert len(scripted.of("insert")) <= 8
-    assert scripted.rows == {}
+
+
+async def test_calls_together_repeat_no_more_than_they_are_allowed(scripted: ScriptedMongoDB) -> None:
+    scripted.script["find"] = [refuse(11602)] * 1_000
+    async with opened(scripted, replace(OPTIONS, retries=RetryBudget(share=0.1, reserve=2))) as store:
+        calls = (store.get_many([named(1)], scope=ANNA, now=NOW) for _ in range(40))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert len(scripted.of("find")) == 40 + 2 + 4
 
 
 # --- writes that nobody confirms

@@ -53,7 +53,13 @@ ROWS: Final[Mapping[str, Row]] = {
     "D8-embeddings": Row(
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
+    "D8-amplification": Row(
+        target="amplification:run", full=1_000, title="MongoDB, embeddings, model fail every call: at most 1.2 for one"
+    ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D10": Row(
+        target="step_downs:run", full=300, title="the primary steps down, hangs up, confirms nothing: one effect, typed"
+    ),
     "D12": Row(
         target="repeats:run", full=200, title="one Idempotency-Key, 50 at once and later: one effect, one reply"
     ),
