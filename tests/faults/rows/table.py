@@ -86,6 +86,11 @@ ROWS: Final[Mapping[str, Row]] = {
     "S3": Row(
         target="tests.security.sharing:owners", full=100_000, title="50 owners at once on one engine: misrouted 0"
     ),
+    "S10": Row(
+        target="tests.security.poisoning:run",
+        full=100,
+        title="an agent floods, orders, claims: reach told; others 0, after rollback 0",
+    ),
     "S11": Row(
         target="tests.security.sharing:keys",
         full=1_000_000,
