@@ -110,7 +110,11 @@ class _Campaign:
 
     def __init__(self, folder: Path, counts: Counter[str], *, on: bool = True) -> None:
         settings = Settings(
-            data_dir=folder, store_url=f"sqlite:///{folder}/x.db", quarantine=on, flood_quota=QUOTA if on else 0
+            data_dir=folder,
+            store_url=f"sqlite:///{folder}/x.db",
+            quarantine=on,
+            flood_quota=QUOTA if on else 0,
+            search_deadline_ms=60_000,
         )
         self.counts = counts
         self._engine = MemoryEngine(settings)

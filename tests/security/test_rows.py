@@ -30,6 +30,7 @@ SMALL: Final[Mapping[str, int]] = {
     "S12": 100,
     "S13": 5_000,
     "S14": 1,
+    "S15": 120,
     "S18": 40,
 }
 ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(("S19-sqlite", "S19-mongodb"), "tests/service/test_api_schema.py")

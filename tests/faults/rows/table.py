@@ -119,6 +119,11 @@ ROWS: Final[Mapping[str, Row]] = {
     "S14": Row(
         target="tests.security.secrets:run", full=110, title="keys, passwords, texts in logs, errors, settings: hits 0"
     ),
+    "S15": Row(
+        target="tests.security.reaching:run",
+        full=6_000,
+        title="addresses in every field, servers that redirect: reached 0",
+    ),
     "S18": Row(target="tests.security.noise:run", full=1_000, title="one user at 5 times its quota: others refused 0"),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
