@@ -31,6 +31,8 @@ SMALL: Final[Mapping[str, int]] = {
     "S13": 5_000,
     "S14": 1,
     "S15": 120,
+    "S16-sqlite": 7,
+    "S16-mongodb": 5,
     "S18": 40,
 }
 ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(("S19-sqlite", "S19-mongodb"), "tests/service/test_api_schema.py")

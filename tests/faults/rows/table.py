@@ -124,6 +124,10 @@ ROWS: Final[Mapping[str, Row]] = {
         full=6_000,
         title="addresses in every field, servers that redirect: reached 0",
     ),
+    "S16-sqlite": Row(
+        target="tests.security.modes:on_sqlite", full=120, title="off the record, read-only, masked: residues 0"
+    ),
+    "S16-mongodb": Row(target="tests.security.modes:on_mongodb", full=120, title="… on the MongoDB path"),
     "S18": Row(target="tests.security.noise:run", full=1_000, title="one user at 5 times its quota: others refused 0"),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
