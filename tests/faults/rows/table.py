@@ -128,6 +128,12 @@ ROWS: Final[Mapping[str, Row]] = {
         target="tests.security.modes:on_sqlite", full=120, title="off the record, read-only, masked: residues 0"
     ),
     "S16-mongodb": Row(target="tests.security.modes:on_mongodb", full=120, title="… on the MongoDB path"),
+    "S17-sqlite": Row(
+        target="tests.security.erasures:on_sqlite",
+        full=100,
+        title="users erased in full flight, SQLite: residues 0, brought back 0",
+    ),
+    "S17-mongodb": Row(target="tests.security.erasures:on_mongodb", full=60, title="… on the MongoDB path"),
     "S18": Row(target="tests.security.noise:run", full=1_000, title="one user at 5 times its quota: others refused 0"),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
