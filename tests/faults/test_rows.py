@@ -14,6 +14,9 @@ from tests.faults.rows.table import ROWS
 SMALL: Final[Mapping[str, int]] = {
     "D1-sqlite": 3,
     "D1-mongodb": 2,
+    "D2-turns": 10,
+    "D2-sqlite": 2,
+    "D2-mongodb": 1,
     "D3-journal": 3,
     "D3-index": 8,
     "D4-sqlite": 1,
@@ -28,6 +31,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D14-mongodb": 1,
     "D15": 10,
     "D16": 3,
+    "D17": 26,
     "D18-llm": 4,
     "D19": 25,
     "D21-cache": 1_000,

@@ -33,6 +33,13 @@ ROWS: Final[Mapping[str, Row]] = {
     "D1-mongodb": Row(
         target="adds:on_mongodb", full=1_000, title="kill -9 of writer and server, MongoDB path: lost 0, phantoms 0"
     ),
+    "D2-turns": Row(
+        target="killed_streams:in_process", full=500, title="kill -9 at 5 points of a turn, 2 stores: lost 0, stuck 0"
+    ),
+    "D2-sqlite": Row(
+        target="killed_streams:on_sqlite", full=100, title="kill -9 after the k-th word, SQLite: lost 0, stuck 0"
+    ),
+    "D2-mongodb": Row(target="killed_streams:on_mongodb", full=100, title="… on the MongoDB path with its journal"),
     "D3-journal": Row(
         target="crash_points:journal", full=300, title="kill -9 in a flush to MongoDB, 3 points: lost 0, phantoms 0"
     ),
@@ -64,6 +71,9 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "D16": Row(
         target="poison:run", full=90, title="index work that raises, hangs, kills: given up and listed, others done"
+    ),
+    "D17": Row(
+        target="bad_vectors:run", full=260, title="embeddings that are wrong in 26 ways: bad vectors stored 0, left 0"
     ),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
     "D19": Row(
