@@ -26,6 +26,8 @@ SMALL: Final[Mapping[str, int]] = {
     "D8-mongodb": 7,
     "D8-embeddings": 4,
     "D9-redis": 4,
+    "D11-sqlite": 2,
+    "D11-mongodb": 2,
     "D12": 2,
     "D14-sqlite": 2,
     "D14-mongodb": 1,

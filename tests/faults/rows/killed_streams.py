@@ -75,6 +75,7 @@ def on_mongodb(options: RowOptions) -> Outcome:
 
 def _campaign(folder: Path, target: str | None, options: RowOptions) -> Outcome:
     random, counts = Random(options.seed), Counter[str](dict.fromkeys(_ZERO, 0))
+    met: list[str] = []
     import_service()
     with model() as base_url:
         for first in range(0, options.count, _LIVES):
@@ -87,10 +88,10 @@ def _campaign(folder: Path, target: str | None, options: RowOptions) -> Outcome:
                 turns += _one_life(environment, place / "log", f"anna {number}", random.randint(0, WORDS), counts)
             child = start(environment, place / "log")
             try:
-                asyncio.run(_compare(child, turns, counts))
+                met += asyncio.run(_compare(child, turns, counts))
             finally:
                 _kill(child)
-    return Outcome.of({"kills": options.count, **counts}, *_ZERO)
+    return Outcome.of({"kills": options.count, **counts}, *_ZERO, broken=tuple(met[:5]))
 
 
 def _one_life(environment: dict[str, str], log: Path, user: str, word: int, counts: Counter[str]) -> list[Turn]:
@@ -150,16 +151,21 @@ def _note(turn: Turn, kind: str, told: Any) -> None:
         turn.message_id = told["message_id"]
 
 
-async def _compare(child: Child, turns: Sequence[Turn], counts: Counter[str]) -> None:
+async def _compare(child: Child, turns: Sequence[Turn], counts: Counter[str]) -> list[str]:
+    """Return what is stuck, in words."""
+    met: list[str] = []
     for user in sorted({turn.user for turn in turns}):
         own = [turn for turn in turns if turn.user == user]
         async with client_of(child.url, user) as client:
             for session in sorted({turn.session for turn in own}):
                 asked = [turn for turn in own if turn.session == session]
-                await _compare_talk(client, session, asked, counts)
+                await _compare_talk(client, session, asked, counts, met)
+    return met
 
 
-async def _compare_talk(client: httpx.AsyncClient, session: str, turns: Sequence[Turn], counts: Counter[str]) -> None:
+async def _compare_talk(
+    client: httpx.AsyncClient, session: str, turns: Sequence[Turn], counts: Counter[str], met: list[str]
+) -> None:
     thread = await thread_of(client, session)
     counts["strange"] += _strange(thread, turns)
     for turn in turns:
@@ -180,7 +186,9 @@ async def _compare_talk(client: httpx.AsyncClient, session: str, turns: Sequence
     after = await thread_of(client, session)
     goes_on = [one["content"] for one in after[-2:]] == [_AGAIN, reply.json().get("text")]
     is_whole = reply.status_code == 200 and reply.json()["state"] == "complete"
-    counts["stuck"] += not is_whole or not goes_on or len(after) != len(thread) + 2
+    if not is_whole or not goes_on or len(after) != len(thread) + 2:
+        counts["stuck"] += 1
+        met.append(f"{session}: {reply.status_code} {reply.text[:300]}, {len(thread)} and {len(after)} messages")
 
 
 def _answer_in(thread: Sequence[Any], turn: Turn) -> tuple[Any, bool]:

@@ -61,6 +61,10 @@ ROWS: Final[Mapping[str, Row]] = {
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
     ),
     "D9-redis": Row(target="network:redis", full=300, title="Redis behind a faulty network: nobody notices"),
+    "D11-sqlite": Row(
+        target="deliveries:on_sqlite", full=60, title="messages delivered 3 times, leases outlasted: duplicates 0"
+    ),
+    "D11-mongodb": Row(target="deliveries:on_mongodb", full=30, title="… on the MongoDB path"),
     "D12": Row(
         target="repeats:run", full=200, title="one Idempotency-Key, 50 at once and later: one effect, one reply"
     ),
