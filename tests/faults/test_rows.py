@@ -29,6 +29,8 @@ SMALL: Final[Mapping[str, int]] = {
     "D11-sqlite": 2,
     "D11-mongodb": 2,
     "D12": 2,
+    "D13-sqlite": 42,
+    "D13-mongodb": 10,
     "D14-sqlite": 2,
     "D14-mongodb": 1,
     "D15": 10,

@@ -37,9 +37,9 @@ ROWS: Final[Mapping[str, Row]] = {
         target="killed_streams:in_process", full=500, title="kill -9 at 5 points of a turn, 2 stores: lost 0, stuck 0"
     ),
     "D2-sqlite": Row(
-        target="killed_streams:on_sqlite", full=100, title="kill -9 after the k-th word, SQLite: lost 0, stuck 0"
+        target="killed_streams:on_sqlite", full=60, title="kill -9 after the k-th word, SQLite: lost 0, stuck 0"
     ),
-    "D2-mongodb": Row(target="killed_streams:on_mongodb", full=100, title="… on the MongoDB path with its journal"),
+    "D2-mongodb": Row(target="killed_streams:on_mongodb", full=40, title="… on the MongoDB path with its journal"),
     "D3-journal": Row(
         target="crash_points:journal", full=300, title="kill -9 in a flush to MongoDB, 3 points: lost 0, phantoms 0"
     ),
@@ -68,6 +68,10 @@ ROWS: Final[Mapping[str, Row]] = {
     "D12": Row(
         target="repeats:run", full=200, title="one Idempotency-Key, 50 at once and later: one effect, one reply"
     ),
+    "D13-sqlite": Row(
+        target="orders:on_sqlite", full=840, title="late work, writes, messages in every order: resurrected 0, lost 0"
+    ),
+    "D13-mongodb": Row(target="orders:on_mongodb", full=210, title="… on the MongoDB path"),
     "D14-sqlite": Row(target="same:on_sqlite", full=200, title="50 say the same at once: stored once, no change lost"),
     "D14-mongodb": Row(target="same:on_mongodb", full=200, title="… on the MongoDB path"),
     "D15": Row(
@@ -102,7 +106,7 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "S10": Row(
         target="tests.security.poisoning:run",
-        full=100,
+        full=60,
         title="an agent floods, orders, claims: reach told; others 0, after rollback 0",
     ),
     "S11": Row(
@@ -139,15 +143,15 @@ ROWS: Final[Mapping[str, Row]] = {
         title="addresses in every field, servers that redirect: reached 0",
     ),
     "S16-sqlite": Row(
-        target="tests.security.modes:on_sqlite", full=120, title="off the record, read-only, masked: residues 0"
+        target="tests.security.modes:on_sqlite", full=60, title="off the record, read-only, masked: residues 0"
     ),
-    "S16-mongodb": Row(target="tests.security.modes:on_mongodb", full=120, title="… on the MongoDB path"),
+    "S16-mongodb": Row(target="tests.security.modes:on_mongodb", full=60, title="… on the MongoDB path"),
     "S17-sqlite": Row(
         target="tests.security.erasures:on_sqlite",
-        full=100,
+        full=60,
         title="users erased in full flight, SQLite: residues 0, brought back 0",
     ),
-    "S17-mongodb": Row(target="tests.security.erasures:on_mongodb", full=60, title="… on the MongoDB path"),
+    "S17-mongodb": Row(target="tests.security.erasures:on_mongodb", full=40, title="… on the MongoDB path"),
     "S18": Row(target="tests.security.noise:run", full=1_000, title="one user at 5 times its quota: others refused 0"),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
