@@ -15,7 +15,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D1-sqlite": 3,
     "D1-mongodb": 2,
     "D2-turns": 10,
-    "D2-sqlite": 2,
+    "D2-sqlite": 1,
     "D2-mongodb": 1,
     "D3-journal": 3,
     "D3-index": 8,
