@@ -62,10 +62,9 @@ class TaskBench:
 
 @asynccontextmanager
 async def task_bench(folder: Path, task_url: str, **settings: Any) -> AsyncIterator[TaskBench]:
-    given = {"index_interval_s": 0.3, "task_lease_s": 1.0, "embedding_deadline_s": 0.5, **settings}
-    chosen = Settings(
-        store_url=f"sqlite:///{folder / 'context0.db'}", task_url=task_url, _env_file=None, metrics=False, **given
-    )
+    given = {"index_interval_s": 0.3, "task_lease_s": 1.0, "embedding_deadline_s": 0.5}
+    store = {"store_url": f"sqlite:///{folder / 'context0.db'}"}
+    chosen = Settings(task_url=task_url, _env_file=None, metrics=False, **(given | store | settings))
     async with AsyncExitStack() as stack:
         yield TaskBench(settings=chosen, stack=stack)
 

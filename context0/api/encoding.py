@@ -74,9 +74,13 @@ class EncodedMemories:
 
 
 class Answer(Response):
-    """JSON that is there. Starlette's own way to make the same headers takes 4 us."""
+    """JSON that is there. Starlette's own way to make the same headers takes 4 us.
 
-    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+    may_be_kept: False for what no store may hold, not even to repeat it.
+    """
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str], *, may_be_kept: bool = True) -> None:
+        self.may_be_kept = may_be_kept
         self.body = body
         self.status_code = status
         self.background = None
@@ -87,9 +91,11 @@ class Answer(Response):
         ]
 
 
-def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None, *, may_be_kept: bool = True
+) -> Response:
     """Return records, or lists of them, as JSON."""
-    return Answer(orjson.dumps(value, default=plain), status, headers or {})
+    return Answer(orjson.dumps(value, default=plain), status, headers or {}, may_be_kept=may_be_kept)
 
 
 def listed(items: Any, next_cursor: str | None = None, *, status: int = 200) -> Response:

@@ -2,7 +2,8 @@
 
 What was asked under a key, and its reply, lie in the document store, by owner, route and key. A process that is killed
 between the effect and the reply leaves the key taken; whoever repeats the request after its lease is over carries it
-out again, which additions and turns of chats know: they are the same memory, and the same turn.
+out again, which additions and turns of chats know: they are the same memory, and the same turn. So it is with a turn of
+which nothing may be kept: its reply is not.
 """
 
 import asyncio
@@ -92,7 +93,8 @@ class Repeats:
             await end(holding)
             if not is_done:
                 await self._quietly(store.release(claim))
-        await self._quietly(store.keep(claim, _kept(response)))
+        is_kept = not isinstance(response, Answer) or response.may_be_kept
+        await self._quietly(store.keep(claim, _kept(response)) if is_kept else store.release(claim))
         await self._sweep(store)
         return response
 

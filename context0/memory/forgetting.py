@@ -46,7 +46,7 @@ class ForgettingEngine(BulkEngine):
         """Make an engine from settings (default: the environment), or from parts made by hand."""
         super().__init__(settings, parts=parts)
         self._due: list[_Due] = []
-        self._erased: frozenset[tuple[str, int]] | None = None
+        self._erased: frozenset[tuple[str, int]] = frozenset()
 
     @measured
     async def delete_all(self, *, user_id: str, beside: Sequence[OwnerStore] = ()) -> ErasureReceipt:
@@ -81,12 +81,15 @@ class ForgettingEngine(BulkEngine):
     async def recheck(self, receipt: ErasureReceipt, *, beside: Sequence[OwnerStore] = ()) -> ErasureReceipt:
         """Count again what there is from before an erasure, in every store, and return the signed outcome.
 
-        What the user has told since is not counted. Vectors that came late to a store of their own are removed.
-        The outcome is kept without the name, see `erasure`. Raises InvalidInput for a receipt that is not true.
+        What the user has told since is not counted. Vectors that came late to a store of their own are removed, and
+        what a search that was under way has left in the memory of this process is forgotten. The outcome is kept
+        without the name, see `erasure`. Raises InvalidInput for a receipt that is not true.
         """
         if not await self.verify_receipt(receipt):
             raise InvalidInput("receipt", "its signature is not this store's; give it as it was returned")
-        stores = await count_left(Scope(owner=receipt.user_id), receipt.erased_at, self._holders(beside))
+        scope = Scope(owner=receipt.user_id)
+        stores = await count_left(scope, receipt.erased_at, self._holders(beside))
+        self._forget(scope)
         return await self._signed(replace(receipt, stores=stores, checked_at=self._parts.clock.now()))
 
     async def verify_receipt(self, receipt: ErasureReceipt) -> bool:
@@ -125,7 +128,7 @@ class ForgettingEngine(BulkEngine):
         await self._recheck_due()
         erased = await self._parts.documents.erasures(within_s=_LOOK_BACK_S)
         known, self._erased = self._erased, erased
-        digests = {digest for digest, _ in erased - known} if known is not None else set()
+        digests = {digest for digest, _ in erased - known}
         for scope in [scope for scope in self._owners_at_hand() if digest_of(scope.owner) in digests]:
             self._forget(scope)
 

@@ -61,7 +61,8 @@ class QuarantineEngine(EngineCore):
     ) -> SourceReceipt:
         """Delete all that an agent wrote, or that came in one session, quarantine included; return how much that was.
 
-        Both: what the agent wrote in the session. Safe to repeat: what was added meanwhile goes with the next call.
+        Both: what the agent wrote in the session. The next search reads the user's index anew, so that what is gone no
+        longer weighs in the counts of words. Safe to repeat: what was added meanwhile goes with the next call.
         Raises InvalidInput where neither is named.
         """
         scope = check_scope(user_id)
@@ -72,6 +73,7 @@ class QuarantineEngine(EngineCore):
         await self._ready()
         where = parse_filter(told)
         deleted = await self._delete_found(scope, where)
+        self._indexes.drop(scope)
         return SourceReceipt(
             user_id=scope.owner,
             agent_id=agent_id,

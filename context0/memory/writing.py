@@ -38,7 +38,7 @@ from context0.memory.rules.tags import extract_tags
 from context0.memory.rules.terms import analyse_terms, hash_terms
 from context0.memory.rules.word_set import letter_words
 from context0.memory.validity import ONLY_FACTS
-from context0.trust.sources import MACHINES, OWNERS
+from context0.trust.sources import MACHINES, OWNERS, is_trusted
 from stores.records import (
     CONTENT_KEY,
     MENTIONS,
@@ -289,9 +289,12 @@ def facts_in(memory: Memory) -> tuple[Relation, ...]:
 
 
 def _read_facts(memory: Memory) -> tuple[tuple[Relation, ...], bool]:
-    """Return the facts as edges, and whether they are all that the text tells."""
+    """Return the facts as edges, and whether they are all that the text tells.
+
+    What nobody vouches for states none: it is found and shown as unconfirmed, and ends nothing that the owner said.
+    """
     role = (memory.speaker or "").casefold()
-    if role in MACHINES or len(memory.content) > _MOST_READ:
+    if role in MACHINES or not is_trusted(memory) or len(memory.content) > _MOST_READ:
         return (), False
     said_at = memory.occurred_at or memory.created_at
     speaker = None if role in OWNERS else memory.speaker

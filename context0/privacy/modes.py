@@ -36,6 +36,11 @@ def effective_mode(turn: str | None, session: str | None, user: str | None) -> P
     return modes[0] if modes else "normal"
 
 
+def keeps(mode: str) -> bool:
+    """Tell whether anything may be kept of a turn."""
+    return mode in ("normal", "redact")
+
+
 def report_for(mode: PrivacyMode, scan: "Scan", *, masked: bool = False) -> PrivacyReport:
     """Return the report of a message that was looked at."""
     found = Counter(finding.kind for finding in scan.findings)
@@ -46,8 +51,8 @@ def report_for(mode: PrivacyMode, scan: "Scan", *, masked: bool = False) -> Priv
         masked=masked,
         uses_memory=mode != "off_record",
         uses_history=mode != "off_record",
-        stores_messages=mode in ("normal", "redact"),
-        writes_memory=mode in ("normal", "redact"),
+        stores_messages=keeps(mode),
+        writes_memory=keeps(mode),
     )
 
 

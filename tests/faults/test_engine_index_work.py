@@ -29,9 +29,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[EngineBench]:
 class Stage:
     """An engine whose index work stands still at one point; `vectors` and `embedder` are remote ones."""
 
-    def __init__(self, bench: EngineBench, point: str) -> None:
+    def __init__(self, bench: EngineBench, point: str, **limits: Any) -> None:
         self.embedder, self.vectors = Faulty(HashingEmbedder(local=False)), Faulty(ReferenceVectors())
-        self.engine = bench.engine(documents=Faulty, vectors=self.vectors, embedder=self.embedder)
+        self.engine = bench.engine(documents=Faulty, vectors=self.vectors, embedder=self.embedder, **limits)
         documents: Any = self.engine._parts.documents
         self.documents: Faulty = documents
         self.reached, self.released = asyncio.Event(), asyncio.Event()

@@ -19,17 +19,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 
-from context0.api.body import LINES
 from tests.faults.rows.outcome import Outcome, RowOptions
 from tests.loopback_llm import LoopbackLLM, Reply, Request, loopback_llm, refusal, saying
 from tests.loopback_openai import loopback_openai
 from tests.redis_server import RedisServer, redis_server
 from tests.security.forging import SECRET, signed
-from tests.security.positions import Operation, operations_of
+from tests.security.positions import Operation, operations_of, request_of
 from tests.served_process import Served, served_beside
 
 CANARY: Final = re.compile(r"zq[0-9a-f]{12}", re.IGNORECASE)
@@ -215,12 +213,7 @@ async def _read(one: Teller, other: Teller, operations: Sequence[Operation], swe
 
 
 async def _asked(one: Teller, operation: Operation, ids: Mapping[str, str], sweep: Sweep) -> None:
-    wire, path = operation.wire(ids), operation.path
-    for name, told in wire.path.items():
-        path = path.replace(f"{{{name}}}", quote(told, safe=""))
-    options: dict[str, Any] = {"json": wire.json}
-    if operation.lines:
-        options = {"content": f"{json.dumps(wire.json)}\n", "headers": {"content-type": LINES}}
+    path, options = request_of(operation, operation.wire(ids))
     await _ask(one, sweep, operation.method, path, **options)
 
 

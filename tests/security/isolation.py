@@ -20,12 +20,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
-from urllib.parse import quote
 
 import httpx
 
 from context0.api.audit import AuditTrail
-from context0.api.body import LINES
 from context0.api.measuring import open_measuring
 from context0.api.routes.metrics import METRICS_PATHS
 from context0.llm.extractive import ExtractiveLLM
@@ -36,7 +34,7 @@ from stores.reference.audit import ReferenceAudit
 from tests.contracts.chat_bench import build_decision
 from tests.engine_bench import FakeClock, open_bench
 from tests.faults.rows.outcome import Outcome, RowOptions
-from tests.security.positions import QUESTION, Operation, Position, erases, operations_of, put
+from tests.security.positions import QUESTION, Operation, Position, erases, operations_of, put, request_of
 from tests.service_bench import ServiceBench, open_service
 
 ODD: Final[Sequence[Any]] = (None, "", "null", [], ["{memory_id}"], "*", "%", {"$ne": 1}, {"$gt": ""}, {"": ""}, True)
@@ -292,17 +290,9 @@ def _named(value: Any, ids: Mapping[str, str]) -> Any:
 
 async def _asked(world: World, position: Position, value: Any, times_s: list[float]) -> tuple[int, str, str, str]:
     """Return status, body and headers without what differs rightly, and all of it as it came."""
-    wire = put(position, position.operation.wire(world.ids), value)
-    path = position.operation.path
-    for name, told in wire.path.items():
-        path = path.replace(f"{{{name}}}", quote(told, safe=""))
-    headers = {name: told.replace("\0", "").strip() for name, told in wire.headers.items()}
-    options: dict[str, Any] = {} if wire.json is None else {"json": wire.json}
-    if position.operation.lines:
-        options = {"content": f"{json.dumps(wire.json)}\n"}
-        headers["content-type"] = LINES
+    path, options = request_of(position.operation, put(position, position.operation.wire(world.ids), value))
     began = time.perf_counter()
-    answer = await world.client.request(position.operation.method, path, params=wire.query, headers=headers, **options)
+    answer = await world.client.request(position.operation.method, path, **options)
     times_s.append(time.perf_counter() - began)
     kept = sorted((name, told) for name, told in answer.headers.items() if name not in _MUTE)
     body, heads = (_masked(text, world.masks) for text in (answer.text, str(kept)))

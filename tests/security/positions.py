@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from context0.api.body import LINES
 
@@ -129,6 +130,17 @@ def put(position: Position, wire: Wire, value: Any) -> Wire:
     elif told is not None:
         wire.headers[name] = f"user_id={text}" if name == "cookie" else text
     return wire
+
+
+def request_of(operation: Operation, wire: Wire) -> tuple[str, dict[str, Any]]:
+    """Return the path to ask for, and the options of an HTTP client."""
+    path, headers = operation.path, {name: told.replace("\0", "").strip() for name, told in wire.headers.items()}
+    for name, told in wire.path.items():
+        path = path.replace(f"{{{name}}}", quote(told, safe=""))
+    if operation.lines:
+        headers["content-type"] = LINES
+        return path, {"params": wire.query, "headers": headers, "content": f"{json.dumps(wire.json)}\n"}
+    return path, {"params": wire.query, "headers": headers, **({} if wire.json is None else {"json": wire.json})}
 
 
 def _pruned(value: Any) -> Any:

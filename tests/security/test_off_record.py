@@ -2,14 +2,11 @@
 
 import gc
 import logging
-import types
-from collections.abc import AsyncIterator, Iterator
-from functools import _lru_cache_wrapper
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cachetools import Cache
 
 from context0.chat.service import ChatService
 from context0.llm.options import LlmOptions
@@ -20,6 +17,7 @@ from context0.runtime import build_parts
 from context0.settings import Settings
 from tests.chat_bench import Chat, open_chat_bench, said_in
 from tests.loopback_llm import loopback_llm
+from tests.security.traces import files_in, held_in_caches, held_in_word_caches, residues
 
 CANARY: Final = "zyxcanary4711"
 TURNS: Final = (
@@ -79,12 +77,8 @@ async def test_nothing_of_it_goes_to_a_journal(tmp_path: Path) -> None:
         assert CANARY not in str(await everything(chat))
 
 
-def files_in(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
 def holds(path: Path) -> bool:
-    return CANARY.encode() in path.read_bytes().lower()
+    return bool(residues(path.read_bytes(), CANARY))
 
 
 async def everything(chat: Chat) -> list[Any]:
@@ -160,29 +154,3 @@ async def test_no_cache_of_the_process_holds_it(tmp_path: Path, provider: str) -
             assert len(service._coordinator._team.privacy._scans) == 1
             assert list(held_in_caches(canary)) == []
             assert sorted(set(held_in_word_caches(canary))) == []
-
-
-def held_in_caches(canary: str) -> Iterator[str]:
-    """Yield where a cache of ours, or something made of it, refers to a text with the canary."""
-    for cache in [found for found in gc.get_objects() if isinstance(found, Cache)]:
-        for text in texts_below(list(cache.items())):
-            if canary in text.lower():
-                yield type(cache).__name__
-
-
-def texts_below(root: object, depth: int = 6) -> Iterator[str]:
-    if isinstance(root, str):
-        yield root
-    elif depth and not isinstance(root, type | types.ModuleType | types.FunctionType):
-        for child in gc.get_referents(root):
-            yield from texts_below(child, depth - 1)
-
-
-def held_in_word_caches(canary: str) -> Iterator[str]:
-    """Yield the memoised functions that refer to a text with the canary."""
-    for cached in [found for found in gc.get_objects() if isinstance(found, _lru_cache_wrapper)]:
-        module = getattr(cached, "__module__", "") or ""
-        if module.startswith(("context0", "stores")):
-            for text in texts_below([one for one in gc.get_referents(cached) if one is not cached.__wrapped__], 4):
-                if canary in text.lower():
-                    yield f"{module}.{cached.__name__}"

@@ -25,10 +25,16 @@ SMALL: Final[Mapping[str, int]] = {
     "S6": 18,
     "S7": 24,
     "S8": 5_000,
+    "S10": 2,
     "S11": 20_000,
     "S12": 100,
     "S13": 5_000,
     "S14": 1,
+    "S15": 120,
+    "S16-sqlite": 7,
+    "S16-mongodb": 5,
+    "S17-sqlite": 2,
+    "S17-mongodb": 1,
     "S18": 40,
 }
 ELSEWHERE: Final[Mapping[str, str]] = dict.fromkeys(("S19-sqlite", "S19-mongodb"), "tests/service/test_api_schema.py")

@@ -13,6 +13,7 @@ from context0.llm.scripted import ScriptedLLM
 from context0.memory.due_work import StoreTime
 from context0.memory.engine import MemoryEngine
 from stores.errors import Unavailable
+from stores.records import Scope
 from stores.reference.documents import ReferenceDocuments
 from stores.reply_protocol import ReplyStore
 from tests.chat_bench import reply_to
@@ -101,6 +102,21 @@ async def test_the_same_again_gets_the_same_reply_and_does_nothing(
         return await anna.request(method, path.format(memory=memory), json=body, headers=keyed("k1"))
 
     await is_replayed(ask, anna)
+
+
+@pytest.mark.parametrize("mode", ["off_record", "read_only"])
+@pytest.mark.parametrize(("path", "body"), [("/v1/chat", SESSION), ("/v1/chat/completions", COMPLETION)])
+async def test_a_turn_of_which_nothing_is_kept_leaves_no_reply_under_its_key_either(
+    anna: httpx.AsyncClient, engine: MemoryEngine, llm: ScriptedLLM, mode: str, path: str, body: Any
+) -> None:
+    """S16: it is carried out again, which has no effect but its cost."""
+    await anna.put("/v1/mode", json={"mode": mode})
+    seen, sent = await told(anna), {key: value for key, value in body.items() if key != "session_id"}
+    for times in (1, 2):
+        reply = await anna.post(path, json=sent, headers=keyed("k"))
+        assert (reply.status_code, "idempotency-replayed" in reply.headers) == (200, False)
+        assert (llm.calls, await told(anna)) == (times, seen)
+    assert await (await engine.replies()).count(Scope(owner="anna")) == 0
 
 
 async def test_of_fifty_at_once_one_is_done_and_the_others_are_told_so(

@@ -153,14 +153,16 @@ async def test_a_write_of_another_process_that_was_begun_before_is_refused(backe
         assert await count_of(other) == 1
 
 
-async def test_another_process_forgets_what_it_holds_in_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("looked_before", [True, False])
+async def test_another_process_forgets_what_it_holds_in_memory(tmp_path: Path, *, looked_before: bool) -> None:
     """Within `index_interval_s`: also what was said in a chat, which its contexts hold for five minutes."""
     async with open_bench("sqlite", tmp_path) as engines:
         chats = ChatBench(engines, tmp_path)
         here, elsewhere = chats.chat(), engines.engine()
         await here.say("I live in Munich near the canary4711")
         await here.engine.search("where?", user_id="anna")
-        await here.engine._look_after()
+        if looked_before:
+            await here.engine._look_after()
         assert (await elsewhere.delete_all(user_id="anna")).ok
         assert here.service._contexts.owners()
         await here.engine._look_after()

@@ -12,6 +12,7 @@ from context0.api.services import Call, client_gone
 from context0.api.sse import MEDIA_TYPE, EventStream, events_encoded, resume_position
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions
+from context0.privacy.modes import keeps
 from context0.wire import ChatReply, ChatRequest
 
 routes: Final = router("chat")
@@ -38,7 +39,7 @@ async def chat(
         return _streamed(call, body)
     options: TurnOptions = {**_options(body), "turn_key": call.effect}
     reply = await call.while_connected(call.services.chat.send(body.message, user_id=call.owner, **options))
-    return client_gone() if reply is None else answer(reply)
+    return client_gone() if reply is None else answer(reply, may_be_kept=keeps(reply.mode))
 
 
 @routes.get(

@@ -16,6 +16,7 @@ from context0.api.services import Call, client_gone
 from context0.api.sse import EventStream
 from context0.api.turns import TurnRequest
 from context0.chat.service import TurnOptions
+from context0.privacy.modes import keeps
 from context0.wire.chat import Reply
 from context0.wire.completions import Completion, CompletionRequest, Model, ModelList
 
@@ -50,7 +51,8 @@ async def create_completion(
     if reply is None:
         return client_gone()
     _remember(call, turn, reply)
-    return answer(completion(reply, int(time.time())), headers=_named(reply.session_id))
+    whole = completion(reply, int(time.time()))
+    return answer(whole, headers=_named(reply.session_id), may_be_kept=keeps(reply.mode))
 
 
 @routes.get("/v1/models", response_model=None, responses=told(ModelList, openai=True))

@@ -7,26 +7,21 @@ The service is forked from this process, which has imported it: a start costs ha
 """
 
 import asyncio
-import contextlib
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any, Final, NamedTuple
 
 import httpx
-import jwt
 from httpx_sse import EventSource
 
+from tests.faults.rows.forked_service import SETTINGS, Child, client_of, import_service, model, start, thread_of
 from tests.faults.rows.outcome import Outcome, RowOptions, quantile
 from tests.mongo_process import mongo_process
 from tests.served_process import environment_of
@@ -46,30 +41,7 @@ _LIVES: Final = 5
 _PATIENCE_S: Final = (0.05, 0.8)
 _BETWEEN_S: Final = 0.05
 _START_S: Final = 60.0
-_SECRET: Final = "a secret of this row that is long enough"
-_SETTINGS: Final = {
-    "jwt_secret": _SECRET,
-    "jwt_audience": "context0",
-    "llm_provider": "openai",
-    "llm_model": "stub",
-    "llm_api_key": "x",
-    "chat_extraction": "rules",
-    "chat_analysis": "rules",
-    "chat_flush_changes": 1_000,
-    "shutdown_grace_s": GRACE_S,
-    "log_level": "ERROR",
-}
-
-
-_IMPORTED: Final = (
-    "context0.cli",
-    "context0.api.opening",
-    "context0.api.measuring",
-    "context0.chat.service",
-    "context0.runtime",
-    "context0.tasks.brokers",
-)
-"""What the service would import at its start, most of it."""
+_SETTINGS: Final = {**SETTINGS, "shutdown_grace_s": GRACE_S}
 
 
 def on_sqlite(options: RowOptions) -> Outcome:
@@ -120,16 +92,10 @@ class Life(NamedTuple):
     random: Random
 
 
-class Child(NamedTuple):
-    process_id: int
-    url: str
-
-
 def campaign(folder: Path, target: str | None, options: RowOptions) -> Outcome:
     random, tally = Random(options.seed), Tally()
-    for name in _IMPORTED:
-        import_module(name)
-    with _model() as base_url:
+    import_service()
+    with model() as base_url:
         for first in range(0, options.count, _LIVES):
             place = folder / f"store {first}"
             place.mkdir()
@@ -146,25 +112,12 @@ def campaign(folder: Path, target: str | None, options: RowOptions) -> Outcome:
     return Outcome.of(counts, "lost", "stuck", "streams cut off", broken=tuple(tally.broken))
 
 
-@contextlib.contextmanager
-def _model() -> Iterator[str]:
-    """Run a model that speaks a word every 30 ms, and yield its base URL."""
-    command = [sys.executable, "-m", "tests.loopback_llm", "--first-token-ms", "20", "--tokens", "10"]
-    process = subprocess.Popen([*command, "--interval-ms", "30"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def _live(environment: dict[str, str], log: Path, before: Ledger | None, life: Life | None, tally: Tally) -> Ledger:
     """Start the service, compare what is there with what was acknowledged before, and end it under load.
 
     life: None only looks, and then ends it with nothing open.
     """
-    child = _start(environment, log)
+    child = start(environment, log)
     ended = False
     try:
         ledger, took_s, status = asyncio.run(_talk_and_end(child, before, life, tally))
@@ -181,33 +134,6 @@ def _live(environment: dict[str, str], log: Path, before: Ledger | None, life: L
     return ledger
 
 
-def _start(environment: dict[str, str], log: Path) -> Child:
-    """Fork a process that is `context0 serve --port 0`; return when it tells its address."""
-    reading, writing = os.pipe()
-    process_id = os.fork()
-    if not process_id:
-        try:
-            os._exit(_serve(environment, log, writing))
-        finally:
-            os._exit(70)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as told:
-        line = told.readline().decode()
-    if not line.startswith("context0 serves http://"):
-        os.waitpid(process_id, 0)
-        raise AssertionError(log.read_text())
-    return Child(process_id, line.split()[-1])
-
-
-def _serve(environment: dict[str, str], log: Path, output: int) -> int:
-    from context0.cli import main
-
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.stdout, sys.stderr = os.fdopen(output, "w"), log.open("a")
-    return main(["serve", "--port", "0"])
-
-
 async def _talk_and_end(
     child: Child, before: Ledger | None, life: Life | None, tally: Tally
 ) -> tuple[Ledger, float, int | None]:
@@ -215,13 +141,13 @@ async def _talk_and_end(
     number = -1 if life is None else life.number
     ledger = Ledger(f"anna {number}")
     if before is not None:
-        async with _client(child.url, before.user) as client:
+        async with client_of(child.url, before.user) as client:
             await _compare(client, before, tally)
     if life is None:
         os.kill(child.process_id, signal.SIGTERM)
         return ledger, *await _ended(child)
     tally.counts[life.kind] += 1
-    async with _client(child.url, ledger.user) as client, asyncio.TaskGroup() as group:
+    async with client_of(child.url, ledger.user) as client, asyncio.TaskGroup() as group:
         begun = asyncio.Event()
         for stream in range(life.streams):
             group.create_task(_talk(client, f"life {number} talk {stream}", ledger, begun, life.streams))
@@ -253,12 +179,6 @@ async def _ended(child: Child) -> tuple[float, int | None]:
             return time.monotonic() - began, os.waitstatus_to_exitcode(status)
         await asyncio.sleep(0.005)
     return time.monotonic() - began, None
-
-
-def _client(url: str, user: str) -> httpx.AsyncClient:
-    token = jwt.encode({"sub": user, "aud": "context0", "exp": 4_000_000_000}, _SECRET, algorithm="HS256")
-    limits = httpx.Limits(max_connections=None)
-    return httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=30, limits=limits)
 
 
 async def _talk(client: httpx.AsyncClient, session: str, ledger: Ledger, begun: asyncio.Event, streams: int) -> None:
@@ -306,7 +226,7 @@ async def _add(client: httpx.AsyncClient, adder: int, ledger: Ledger) -> None:
 async def _compare(client: httpx.AsyncClient, ledger: Ledger, tally: Tally) -> None:
     """Count what is missing, and whether each session goes on."""
     sessions = sorted({turn.session for turn in ledger.turns})
-    threads = dict(zip(sessions, await asyncio.gather(*(_thread(client, one) for one in sessions)), strict=True))
+    threads = dict(zip(sessions, await asyncio.gather(*(thread_of(client, one) for one in sessions)), strict=True))
     for turn in ledger.turns:
         tally.counts["questions acknowledged"] += 1
         tally.counts["turns acknowledged"] += turn.message_id is not None
@@ -332,11 +252,6 @@ def _is_lost(turn: Turn, thread: list[Any], tally: Tally) -> bool:
         return bool(turn.said)
     tally.counts["partial answers kept"] += answer["state"] == "partial"
     return answer["state"] not in {"partial", "complete"} or not answer["content"].startswith(turn.said)
-
-
-async def _thread(client: httpx.AsyncClient, session: str) -> list[Any]:
-    answer = await client.get(f"/v1/sessions/{session}/messages", params={"limit": 200})
-    return answer.json()["items"] if answer.is_success else []
 
 
 async def _memories(client: httpx.AsyncClient) -> set[str]:

@@ -33,6 +33,13 @@ ROWS: Final[Mapping[str, Row]] = {
     "D1-mongodb": Row(
         target="adds:on_mongodb", full=1_000, title="kill -9 of writer and server, MongoDB path: lost 0, phantoms 0"
     ),
+    "D2-turns": Row(
+        target="killed_streams:in_process", full=500, title="kill -9 at 5 points of a turn, 2 stores: lost 0, stuck 0"
+    ),
+    "D2-sqlite": Row(
+        target="killed_streams:on_sqlite", full=60, title="kill -9 after the k-th word, SQLite: lost 0, stuck 0"
+    ),
+    "D2-mongodb": Row(target="killed_streams:on_mongodb", full=40, title="… on the MongoDB path with its journal"),
     "D3-journal": Row(
         target="crash_points:journal", full=300, title="kill -9 in a flush to MongoDB, 3 points: lost 0, phantoms 0"
     ),
@@ -60,9 +67,17 @@ ROWS: Final[Mapping[str, Row]] = {
     "D10": Row(
         target="step_downs:run", full=300, title="the primary steps down, hangs up, confirms nothing: one effect, typed"
     ),
+    "D11-sqlite": Row(
+        target="deliveries:on_sqlite", full=60, title="messages delivered 3 times, leases outlasted: duplicates 0"
+    ),
+    "D11-mongodb": Row(target="deliveries:on_mongodb", full=30, title="… on the MongoDB path"),
     "D12": Row(
         target="repeats:run", full=200, title="one Idempotency-Key, 50 at once and later: one effect, one reply"
     ),
+    "D13-sqlite": Row(
+        target="orders:on_sqlite", full=840, title="late work, writes, messages in every order: resurrected 0, lost 0"
+    ),
+    "D13-mongodb": Row(target="orders:on_mongodb", full=210, title="… on the MongoDB path"),
     "D14-sqlite": Row(target="same:on_sqlite", full=200, title="50 say the same at once: stored once, no change lost"),
     "D14-mongodb": Row(target="same:on_mongodb", full=200, title="… on the MongoDB path"),
     "D15": Row(
@@ -70,6 +85,9 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "D16": Row(
         target="poison:run", full=90, title="index work that raises, hangs, kills: given up and listed, others done"
+    ),
+    "D17": Row(
+        target="bad_vectors:run", full=260, title="embeddings that are wrong in 26 ways: bad vectors stored 0, left 0"
     ),
     "D18-llm": Row(target="network:llm", full=300, title="the model behind a faulty network: an answer, or it says so"),
     "D19": Row(
@@ -91,6 +109,11 @@ ROWS: Final[Mapping[str, Row]] = {
     "S2": Row(target="tests.security.canaries:run", full=50, title="a canary of each user everywhere: leaks 0"),
     "S3": Row(
         target="tests.security.sharing:owners", full=100_000, title="50 owners at once on one engine: misrouted 0"
+    ),
+    "S10": Row(
+        target="tests.security.poisoning:run",
+        full=60,
+        title="an agent floods, orders, claims: reach told; others 0, after rollback 0",
     ),
     "S11": Row(
         target="tests.security.sharing:keys",
@@ -120,6 +143,21 @@ ROWS: Final[Mapping[str, Row]] = {
     "S14": Row(
         target="tests.security.secrets:run", full=110, title="keys, passwords, texts in logs, errors, settings: hits 0"
     ),
+    "S15": Row(
+        target="tests.security.reaching:run",
+        full=6_000,
+        title="addresses in every field, servers that redirect: reached 0",
+    ),
+    "S16-sqlite": Row(
+        target="tests.security.modes:on_sqlite", full=60, title="off the record, read-only, masked: residues 0"
+    ),
+    "S16-mongodb": Row(target="tests.security.modes:on_mongodb", full=60, title="… on the MongoDB path"),
+    "S17-sqlite": Row(
+        target="tests.security.erasures:on_sqlite",
+        full=60,
+        title="users erased in full flight, SQLite: residues 0, brought back 0",
+    ),
+    "S17-mongodb": Row(target="tests.security.erasures:on_mongodb", full=40, title="… on the MongoDB path"),
     "S18": Row(target="tests.security.noise:run", full=1_000, title="one user at 5 times its quota: others refused 0"),
     "S19-sqlite": Row(
         target="tests.security.fuzzing:sqlite", full=50_000, title="generated requests, SQLite: 5xx 0, off the schema 0"
