@@ -48,7 +48,7 @@ SESSION: Final = "talk"
 _AT_ONCE: Final = 8
 _ROUNDS: Final = 2
 _REFUSED_EVERY: Final = 9
-_SETTINGS: Final[Mapping[str, object]] = {
+SETTINGS: Final[Mapping[str, object]] = {
     "jwt_secret": SECRET,
     "jwt_audience": "context0",
     "log_level": "DEBUG",
@@ -104,7 +104,7 @@ async def _run(options: RowOptions, folder: Path) -> Outcome:
     async with loopback_llm(_parrot()) as model, loopback_openai() as vectors:
         with redis_server(folder, *uncompressed) as redis:
             more = {"cache_url": redis.url, "llm_base_url": model.base_url, "embedding_base_url": vectors.base_url}
-            async with served_beside(folder, **_SETTINGS, **more) as service:
+            async with served_beside(folder, **SETTINGS, **more) as service:
                 await _swept(service, options.count, sweep)
                 _look_into(redis, folder, sweep)
             sweep.look("lines of the log", "log", service.log.read_text())

@@ -29,7 +29,8 @@ from tests.loopback_openai import Answer, good, loopback_openai
 from tests.loopback_openai import Request as Texts
 from tests.mongo_process import mongo_process
 from tests.redis_server import redis_server
-from tests.security.forging import SECRET, signed
+from tests.security.canaries import SETTINGS
+from tests.security.forging import signed
 from tests.security.traces import files_in, files_with, redis_with, standing, with_inflated
 from tests.served_process import Served, served_beside
 
@@ -56,24 +57,7 @@ READ: Final = ("/v1/memories?limit=100", "/v1/sessions", "/v1/decisions", "/v1/m
 _AT_ONCE: Final = 4
 _REFUSED_EVERY: Final = 9
 _ZERO: Final = ("residues", "sent beyond what is agreed", "shown to the user", "replayed", "server errors")
-_SETTINGS: Final[Mapping[str, object]] = {
-    "jwt_secret": SECRET,
-    "jwt_audience": "context0",
-    "log_level": "DEBUG",
-    "audit": "all",
-    "llm_provider": "openai",
-    "llm_model": "stub",
-    "llm_attempts": 1,
-    "llm_breaker_failures": 1_000,
-    "embedding_provider": "openai",
-    "embedding_model": "stub",
-    "slow_operation_ms": 0.001,
-    "slow_command_ms": 1,
-    "slow_llm_ms": 0.001,
-    "cache_deadline_ms": 1_000,
-    "learn_from_feedback": True,
-    "chat_analysis": "model",
-}
+_SETTINGS: Final[Mapping[str, object]] = {**SETTINGS, "chat_analysis": "model"}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -48,7 +48,8 @@ class Turn:
 def in_process(options: RowOptions) -> Outcome:
     """count: kills at every point of a turn, in a process without HTTP, on SQLite and with a journal."""
     each = -(-options.count // (len(TARGETS) * len(POINTS)))
-    counts: Counter[str] = Counter({"lost": 0, "strange": 0, "stuck": 0})
+    must_not_be = ("lost", "forgotten", "strange", "stuck")
+    counts: Counter[str] = Counter(dict.fromkeys(must_not_be, 0))
     for target in TARGETS:
         for point in POINTS:
             outcome = campaign_in_turns(target, point, each)
@@ -57,9 +58,9 @@ def in_process(options: RowOptions) -> Outcome:
             counts["turns acknowledged"] += outcome.told
             counts["memories acknowledged"] += outcome.remembered
             counts["questions left alone by a kill"] += outcome.unanswered
-            for name in ("lost", "strange", "stuck"):
+            for name in must_not_be:
                 counts[name] += getattr(outcome, name)
-    return Outcome.of(dict(counts), "lost", "strange", "stuck")
+    return Outcome.of(dict(counts), *must_not_be)
 
 
 def on_sqlite(options: RowOptions) -> Outcome:
