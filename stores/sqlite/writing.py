@@ -1,20 +1,17 @@
 """How a memory gets into the tables, is rewritten, and becomes a tombstone: inside the writer's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import apsw
 
-from stores.records import CONTENT_KEY, Document, Memory, Relation, Statement
-from stores.settling import as_stored, places_of, with_places
-from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation, to_ms_or_none
-from stores.sqlite.erasing import refuse_late
-from stores.sqlite.rows import as_json, query, row_of
+from stores.records import CONTENT_KEY, Document, Relation, Statement
+from stores.sqlite.codec import COLUMNS, encode, encode_relation, to_ms_or_none
+from stores.sqlite.rows import as_json, row_of
 from stores.sqlite.schema import ROWS_PER_OWNER
 
-_WRITTEN: Final = (*COLUMNS, "dedupe_key", "event_ms")
-_INSERT: Final = f"INSERT INTO memories (row, owner_no, {', '.join(_WRITTEN)}) VALUES (?, ?{', ?' * len(_WRITTEN)})"
-_REWRITE: Final = f"UPDATE memories SET {', '.join(f'{name} = ?' for name in _WRITTEN)}, lost = 0 WHERE row = ?"
+WRITTEN: Final = (*COLUMNS, "dedupe_key", "event_ms")
+_REWRITE: Final = f"UPDATE memories SET {', '.join(f'{name} = ?' for name in WRITTEN)}, lost = 0 WHERE row = ?"
 _BURY: Final = (
     "UPDATE memories SET content = '', speaker = NULL, agent_id = NULL, session_id = NULL, dedupe_key = NULL,"
     """ body = '{"hash":"","tags":[],"entities":[]}', deleted_ms = ?, updated_ms = ?, embedding_model = NULL,"""
@@ -23,32 +20,6 @@ _BURY: Final = (
     " index_state = 'pending', attempts = 0, next_attempt_ms = 0, index_reason = '', lost = 0 WHERE row = ?"
 )
 _INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-def insert(
-    documents: Sequence[Document],
-    owner: str,
-    now_ms: int,
-    settled: Sequence[Statement],
-    begun_s: float | None,
-    connection: apsw.Connection,
-) -> list[Memory]:
-    """Write the documents whose dedupe key is new; return what is stored for each, in order. Raises Erased."""
-    refuse_late(owner, begun_s, connection)
-    keys = [document.dedupe_key for document in documents]
-    release_free_keys(connection, keys, owner, now_ms)
-    held = _held_keys(connection, keys, owner)
-    fresh: dict[str, Document] = {}
-    for document in documents:
-        if document.dedupe_key not in held:
-            fresh.setdefault(document.dedupe_key, document)
-    stored = [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
-    places = places_of(documents, stored)
-    if fresh:
-        number, first = _reserve(connection, owner, len(fresh))
-        _insert_rows(connection, number, first, [with_places(document, places) for document in fresh.values()])
-    settle(as_stored(settled, places), owner, now_ms, connection)
-    return stored
 
 
 def release_free_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> None:
@@ -61,31 +32,8 @@ def release_free_keys(connection: apsw.Connection, keys: Sequence[str], owner: s
     )
 
 
-def _held_keys(connection: apsw.Connection, keys: Sequence[str], owner: str) -> Mapping[str, Memory]:
-    sql = (
-        f"SELECT m.dedupe_key, {SELECT} FROM json_each(?) AS wanted"
-        " CROSS JOIN memories AS m INDEXED BY memories_dedupe"
-        " ON m.owner_no = (SELECT owner_no FROM owners WHERE owner = ?) AND m.dedupe_key = wanted.value"
-    )
-    found = query(connection, sql, (as_json(keys), owner))
-    return {key: decode(tuple(columns), owner) for key, *columns in found}
-
-
-def _reserve(connection: apsw.Connection, owner: str, count: int) -> tuple[int, int]:
-    """Return the owner's number and the first of `count` new rows."""
-    connection.execute("INSERT INTO owners (owner) VALUES (?) ON CONFLICT DO NOTHING", (owner,))
-    sql = "UPDATE owners SET next_n = next_n + ? WHERE owner = ? RETURNING owner_no, next_n"
-    number, next_n = query(connection, sql, (count, owner))[0]
-    return number, number * ROWS_PER_OWNER + next_n - count
-
-
-def _insert_rows(connection: apsw.Connection, number: int, first: int, documents: Sequence[Document]) -> None:
-    numbered = list(enumerate(documents, first))
-    connection.executemany(_INSERT, [(row, number, *encode(document)) for row, document in numbered])
-    _insert_indexes(connection, number, numbered)
-
-
-def _insert_indexes(connection: apsw.Connection, number: int, numbered: Sequence[tuple[int, Document]]) -> None:
+def insert_indexes(connection: apsw.Connection, numbered: Sequence[tuple[int, Document]]) -> None:
+    """Write the indexes of documents at new rows."""
     connection.executemany(
         "INSERT INTO memory_index VALUES (?, ?, ?, ?, ?)",
         [
@@ -98,7 +46,9 @@ def _insert_indexes(connection: apsw.Connection, number: int, numbered: Sequence
         [(row, document.terms.hex(" ", 4)) for row, document in numbered],
     )
     relations: list[tuple[Any, ...]] = [
-        (number, row, *encode_relation(relation)) for row, document in numbered for relation in document.relations
+        (row // ROWS_PER_OWNER, row, *encode_relation(relation))
+        for row, document in numbered
+        for relation in document.relations
     ]
     connection.executemany(_INSERT_RELATION, relations)
 
@@ -107,7 +57,7 @@ def rewrite(connection: apsw.Connection, row: int, document: Document) -> None:
     """Replace the memory at `row` and its indexes."""
     connection.execute(_REWRITE, (*encode(document), row))
     _remove_indexes(connection, row)
-    _insert_indexes(connection, row // ROWS_PER_OWNER, [(row, document)])
+    insert_indexes(connection, [(row, document)])
 
 
 def bury(connection: apsw.Connection, row: int, now_ms: int) -> None:
