@@ -332,9 +332,10 @@ class EngineCore:
         return {scope for owners in (self._indexes.owners, *self._held_elsewhere) for scope in owners()}
 
     def _tell(self, scope: Scope, change: Change) -> None:
-        since = self._parts.clock.now() - _LATEST_WRITE
-        if isinstance(change, MemoriesWritten):
-            since = min((memory.updated_at for memory in change.memories), default=since)
+        if isinstance(change, MemoriesWritten) and change.memories:
+            since = min(memory.updated_at for memory in change.memories)
+        else:
+            since = self._parts.clock.now() - _LATEST_WRITE
         self._consistency.changed(scope, since)
         if isinstance(change, OwnerErased):
             self._answers.forget(scope)

@@ -83,7 +83,7 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
 
     Without an idempotency key the same content, speaker, place and data make the same memory.
     """
-    if not isinstance(fields, Mapping):
+    if not isinstance(fields, dict | Mapping):
         raise InvalidInput("memories", f"a memory is a dictionary with its content, not {type(fields).__name__}")
     check_names(fields, FIELD_NAMES)
     memory_id, arrival = ids.new(now)

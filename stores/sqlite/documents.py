@@ -26,13 +26,12 @@ from stores.records import (
     TimeWindow,
 )
 from stores.sqlite import erasing, index_work, maintenance, searching
-from stores.sqlite.adding import Addition, add_all
 from stores.sqlite.codec import SELECT, decode, decode_names, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
 from stores.sqlite.joined import Joined
 from stores.sqlite.rows import LIVE, SEARCHED, as_json, owner_number, query, row_of, row_range
-from stores.sqlite.writing import bury, release_free_keys, rewrite, settle
+from stores.sqlite.writing import Addition, bury, insert, release_free_keys, rewrite, settle
 
 _SCAN_ROWS: Final = 10_000
 
@@ -65,7 +64,7 @@ class SqliteDocuments:
         begun_s: float | None = None,
     ) -> list[Memory]:
         addition = Addition(documents=documents, owner=scope.owner, now_ms=to_ms(now), settled=settled, begun_s=begun_s)
-        return await self._database.write(Joined(add_all, addition))
+        return await self._database.write(Joined(insert, addition))
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         return await self._database.read(partial(_get_many, ids, scope.owner, to_ms(now))) if ids else []
