@@ -264,7 +264,10 @@ def _standing(documents: Sequence[Document], settled: Iterable[Statement]) -> li
 
 
 def _as_settled(document: Document, one: Statement) -> Document:
-    memory = document.memory.evolve(
-        valid_from=one.valid_from, invalid_at=one.invalid_at, superseded_by=one.superseded_by
-    )
+    memory = document.memory
+    if (memory.valid_from, memory.invalid_at, memory.superseded_by, document.relations) == (
+        *(one.valid_from, one.invalid_at, one.superseded_by, one.relations),
+    ):
+        return document
+    memory = memory.evolve(valid_from=one.valid_from, invalid_at=one.invalid_at, superseded_by=one.superseded_by)
     return replace(document, memory=memory, relations=one.relations)

@@ -181,6 +181,8 @@ def _ended(relation: Relation, known: Known) -> Relation:
     if known.fact.ended and not known.closed_by:
         return relation
     closer = MemoryId(known.closed_by) if known.closed_by else None
+    if (relation.invalid_at, relation.closed_by) == (known.invalid_at, closer):
+        return relation
     return replace(relation, invalid_at=known.invalid_at, closed_by=closer)
 
 

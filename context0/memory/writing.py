@@ -35,7 +35,7 @@ from context0.memory.rules.facts import SELF, read_facts
 from context0.memory.rules.names import entity_key
 from context0.memory.rules.supersede import edge_of
 from context0.memory.rules.tags import extract_tags
-from context0.memory.rules.terms import analyse_terms, hash_terms
+from context0.memory.rules.terms import analyse_terms, pack_terms
 from context0.memory.rules.word_set import letter_words
 from context0.memory.validity import ONLY_FACTS
 from context0.trust.sources import MACHINES, OWNERS
@@ -184,9 +184,9 @@ def read_text(memory: Memory) -> TextRead:
     facts, is_all = _read_facts(memory)
     return TextRead(
         keywords=tuple(keywords),
-        terms=hash_terms(keywords).astype("<u4").tobytes(),
+        terms=pack_terms(keywords),
         entity_terms=b"".join(
-            crc32(key.encode()).to_bytes(4, "little") for key in (*map(entity_key, memory.entities), *keys_of(facts))
+            [crc32(key.encode()).to_bytes(4, "little") for key in (*map(entity_key, memory.entities), *keys_of(facts))]
         ),
         relations=(*_mentions(memory), *facts),
         traits=_traits(memory) | (ONLY_FACTS if is_all else 0),
@@ -233,7 +233,7 @@ def keyword_text(memory: Memory) -> str:
     """Return what the keyword index reads: the content with who said it, when, and the tags."""
     when = memory.occurred_at
     date = "" if when is None else f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
-    return " ".join(part for part in (date, memory.speaker, memory.content, *memory.tags) if part)
+    return " ".join(filter(None, (date, memory.speaker, memory.content, *memory.tags)))
 
 
 _MONTHS: Final = (
