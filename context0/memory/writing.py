@@ -1,7 +1,7 @@
 """From what a caller says to what a store writes: pure, but for the clock and the ids that are handed in."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -176,21 +176,30 @@ class TextRead(NamedTuple):
 _UNREAD: Final = TextRead((), b"", b"", (), 0)
 
 
-def read_text(memory: Memory) -> TextRead:
-    """Read what `memory` says; 100 µs. One in quarantine has nothing that a search could find, and states nothing."""
-    if memory.quarantine:
-        return _UNREAD
-    keywords = analyse_terms(keyword_text(memory))
-    facts, is_all = _read_facts(memory)
-    return TextRead(
-        keywords=tuple(keywords),
-        terms=pack_terms(keywords),
-        entity_terms=b"".join(
-            [crc32(key.encode()).to_bytes(4, "little") for key in (*map(entity_key, memory.entities), *keys_of(facts))]
-        ),
-        relations=(*_mentions(memory), *facts),
-        traits=_traits(memory) | (ONLY_FACTS if is_all else 0),
+def read_texts(memories: Sequence[Memory]) -> list[TextRead]:
+    """Read what memories say; 100 µs each. One in quarantine has nothing that a search could find, and states nothing.
+
+    All texts go from step to step together: the processor's caches then hold one step's code, which saves a tenth.
+    """
+    searched = [memory for memory in memories if not memory.quarantine]
+    keywords = [tuple(analyse_terms(keyword_text(memory))) for memory in searched]
+    stated = list(map(_read_facts, searched))
+    traits = list(map(_traits, searched))
+    read = (
+        TextRead(
+            keywords=words,
+            terms=pack_terms(words),
+            entity_terms=_entity_terms((*map(entity_key, memory.entities), *keys_of(facts))),
+            relations=(*_mentions(memory), *facts),
+            traits=tells | (ONLY_FACTS if is_all else 0),
+        )
+        for memory, words, (facts, is_all), tells in zip(searched, keywords, stated, traits, strict=True)
     )
+    return [_UNREAD if memory.quarantine else next(read) for memory in memories]
+
+
+def _entity_terms(keys: Iterable[str]) -> bytes:
+    return b"".join([crc32(key.encode()).to_bytes(4, "little") for key in keys])
 
 
 def to_document(
@@ -210,7 +219,8 @@ def to_document(
     if memory.quarantine:
         state = _index_state(memory.index.generation, "done")
         return Document(memory=memory.evolve(embedding_model=None, index=state), dedupe_key=dedupe_key)
-    read = read_text(memory) if read is None else read
+    if read is None:
+        (read,) = read_texts([memory])
     state = _index_state(memory.index.generation, "done" if done and embedding is not None else "pending")
     return Document(
         memory=memory.evolve(embedding_model=None if embedding is None else model, index=state),
