@@ -78,12 +78,16 @@ def mentions_time(text: str, words: Sequence[str] | None = None) -> bool:
     has_digit = _DIGIT.search(text) is not None
     if not has_digit and TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
         return False
-    if has_digit and _CLOCK.search(text):
-        return True
-    may_last = not _SIGNS_OF_DURATION.isdisjoint(words) or (has_digit and not text.isascii())
-    if may_last and _CLOCK_OR_DURATION.search(text):
+    if _tells_clock_or_duration(text, words, has_digit=has_digit):
         return True
     return next(scan(Sentence.of(text, today=_ANY_DAY, undecided="near")), None) is not None
+
+
+def _tells_clock_or_duration(text: str, words: Sequence[str], *, has_digit: bool) -> bool:
+    if has_digit and _CLOCK.search(text):
+        return True
+    may_be = not _SIGNS_OF_DURATION.isdisjoint(words) or (has_digit and not text.isascii())
+    return may_be and _CLOCK_OR_DURATION.search(text) is not None
 
 
 def _find(text: str, reference: datetime, undecided: Lean) -> tuple[DateRange, ...]:
