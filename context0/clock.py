@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class Clock(Protocol):
@@ -19,19 +20,23 @@ class SystemClock:
         self._last = datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
-        self._last = max(self._last, to_milliseconds(datetime.now(UTC)))
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if now > self._last:
+            self._last = now
         return self._last
 
 
 def to_milliseconds(moment: datetime) -> datetime:
     """Return `moment` in UTC, cut to whole milliseconds."""
-    moment = moment.astimezone(UTC)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def to_ms(moment: datetime) -> int:
     """Return the whole milliseconds since 1970, exactly."""
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+    return (moment - EPOCH) // _MILLISECOND
 
 
 def from_ms(value: int) -> datetime:

@@ -206,7 +206,7 @@ class ChatService(Conversations):
 
     async def _begun(self, message: str, live: LiveTurn, options: TurnOptions) -> Turn:
         """Check everything and return the turn, with the mode that holds for it. Raises InvalidInput, EngineClosed."""
-        check_names(options, TurnOptions.__annotations__)
+        check_names(options, TurnOptions.__annotations__.keys())
         if self._closed:
             raise EngineClosed("the chat was closed; make a new one on an open engine")
         text = check_message(message)

@@ -43,7 +43,7 @@ class Consistency:
         self._process = secrets.token_hex(4)
         self._secret = b""
         self._numbers = count(1)
-        self._latest: LRUCache[str, str] = LRUCache(_OWNERS)
+        self._latest: LRUCache[str, tuple[int, datetime]] = LRUCache(_OWNERS)
         self._seen: LRUCache[str, dict[str, int]] = LRUCache(_OWNERS)
 
     def arm(self, key: bytes) -> None:
@@ -52,12 +52,16 @@ class Consistency:
 
     def changed(self, scope: Scope, since: datetime) -> None:
         """Take note of a change that is durable. since: a time that is not after its own."""
-        body = f"{self._process}.{next(self._numbers)}.{to_ms(since)}"
-        self._latest[scope.owner] = f"{body}.{self._signature(body, scope)}"
+        self._latest[scope.owner] = (next(self._numbers), since)
 
     def token(self, scope: Scope) -> str | None:
         """Return the token of all that this process has written for the owner; None if that is nothing of late."""
-        return self._latest.get(scope.owner)
+        latest = self._latest.get(scope.owner)
+        if latest is None:
+            return None
+        number, since = latest
+        body = f"{self._process}.{number}.{to_ms(since)}"
+        return f"{body}.{self._signature(body, scope)}"
 
     def unseen(self, told: str, scope: Scope) -> Sequence[Claim]:
         """Return what tokens, with commas between, claim that this process may not show yet.

@@ -41,7 +41,7 @@ from context0.memory.search import Searcher
 from context0.memory.signals import SIGNALS
 from context0.memory.strategies.protocol import SearchStores
 from context0.memory.warming import warm_up
-from context0.memory.writing import Draft, TextRead, to_document
+from context0.memory.writing import Draft, read_texts, to_document
 from context0.observability.recorder import CacheReading, Recorder
 from context0.settings import Settings
 from context0.trust.floods import FloodGuard
@@ -282,13 +282,13 @@ class EngineCore:
 
         readers: who reads the texts, meanwhile.
         """
-        read: Sequence[TextRead | None] = [None] * len(drafts)
+        memories, read = [draft.memory for draft in drafts], None
         if readers is None:
             vectors = await self._vectors_of(drafts)
         else:
             try:
                 async with asyncio.TaskGroup() as group:
-                    reading = group.create_task(readers.read([draft.memory for draft in drafts]))
+                    reading = group.create_task(readers.read(memories))
                     vectors = await self._vectors_of(drafts)
             except ExceptionGroup as failed:
                 raise failed.exceptions[0] from failed
@@ -298,10 +298,10 @@ class EngineCore:
         def make() -> list[Document]:
             return [
                 to_document(one.memory, one.dedupe_key, vectors.get(one.memory.id), model, done=done, read=text)
-                for one, text in zip(drafts, read, strict=True)
+                for one, text in zip(drafts, read or read_texts(memories), strict=True)
             ]
 
-        return await off_the_loop(make, (draft.memory.content for draft in drafts))
+        return await off_the_loop(make, (memory.content for memory in memories))
 
     async def _vectors_of(self, drafts: Sequence[Draft]) -> Mapping[MemoryId, bytes]:
         """Return the vectors of what may be found, unless they need a network. Raises EmbeddingModelMismatch."""
@@ -332,9 +332,10 @@ class EngineCore:
         return {scope for owners in (self._indexes.owners, *self._held_elsewhere) for scope in owners()}
 
     def _tell(self, scope: Scope, change: Change) -> None:
-        since = self._parts.clock.now() - _LATEST_WRITE
-        if isinstance(change, MemoriesWritten):
-            since = min((memory.updated_at for memory in change.memories), default=since)
+        if isinstance(change, MemoriesWritten) and change.memories:
+            since = min(memory.updated_at for memory in change.memories)
+        else:
+            since = self._parts.clock.now() - _LATEST_WRITE
         self._consistency.changed(scope, since)
         if isinstance(change, OwnerErased):
             self._answers.forget(scope)

@@ -133,7 +133,7 @@ class FactKeeper:
         One round trip, or two, if it states or stated a fact.
         """
         new = _statement_of(document)
-        if not states_facts(new) and not facts_in(before):
+        if not states_facts(new.relations) and not facts_in(before):
             yield Settling(documents=[document], changed=())
             return
         async with self._lock(scope):
@@ -236,7 +236,7 @@ def _superseded(memory_id: MemoryId, edge: Relation, own: Sequence[Statement]) -
 
 def _said(documents: Sequence[Document]) -> list[Statement]:
     """Return what documents say that state facts."""
-    return [one for one in map(_statement_of, documents) if states_facts(one)]
+    return [_statement_of(document) for document in documents if states_facts(document.relations)]
 
 
 async def _settling(documents: Sequence[Document], settled: Settled) -> Settling:
@@ -264,7 +264,10 @@ def _standing(documents: Sequence[Document], settled: Iterable[Statement]) -> li
 
 
 def _as_settled(document: Document, one: Statement) -> Document:
-    memory = document.memory.evolve(
-        valid_from=one.valid_from, invalid_at=one.invalid_at, superseded_by=one.superseded_by
-    )
+    memory = document.memory
+    if (memory.valid_from, memory.invalid_at, memory.superseded_by, document.relations) == (
+        *(one.valid_from, one.invalid_at, one.superseded_by, one.relations),
+    ):
+        return document
+    memory = memory.evolve(valid_from=one.valid_from, invalid_at=one.invalid_at, superseded_by=one.superseded_by)
     return replace(document, memory=memory, relations=one.relations)

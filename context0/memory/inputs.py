@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final, Literal, TypedDict, cast, get_args
 
@@ -88,8 +88,10 @@ SEARCH_NAMES: Final = frozenset(SearchOptions.__annotations__) | frozenset(ListO
 LIST_NAMES: Final = frozenset(ListOptions.__annotations__)
 
 
-def check_names(given: Mapping[str, Any], known: Collection[str]) -> None:
+def check_names(given: Mapping[str, Any], known: Set[str]) -> None:
     """Raise InvalidInput for a keyword that nobody knows."""
+    if given.keys() <= known:
+        return
     unknown = sorted(map(str, set(given) - set(known)))
     if unknown:
         raise InvalidInput(unknown[0][:80], f"unknown; known are {', '.join(sorted(known))}")
@@ -117,7 +119,7 @@ def check_name_or_none(field: str, value: object) -> str | None:
 
 def check_storable(field: str, value: str) -> str:
     """Return `value` if every store can keep it as it is: no NUL, no lone surrogate."""
-    if _UNSTORABLE.search(value):
+    if not value.isprintable() and _UNSTORABLE.search(value):
         raise InvalidInput(field, "holds a NUL character or a lone surrogate; send valid Unicode text without them")
     return value
 
@@ -208,7 +210,7 @@ def check_memory_types(value: object) -> frozenset[MemoryType] | None:
 
 def check_tags(value: object) -> tuple[str, ...]:
     """Return the tags without repeats, in order: at most 64."""
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if isinstance(value, str) or not isinstance(value, tuple | list | Sequence):
         raise InvalidInput("tags", "give a list of texts")
     tags = tuple(dict.fromkeys(check_name("tags", tag) for tag in value))
     if len(tags) > MAX_TAGS:
@@ -218,7 +220,7 @@ def check_tags(value: object) -> tuple[str, ...]:
 
 def check_metadata(value: object) -> Mapping[str, Any]:
     """Return JSON data that every store keeps alike: 8 levels, 200 keys, no "$" or "." in keys."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict | Mapping):  # `dict` first: an abstract class takes ten times as long
         raise InvalidInput("metadata", f"give a dictionary, not {type(value).__name__}")
     left = [MAX_METADATA_KEYS]
     return {key: _json_value(item, 1, left) for key, item in _checked_items(value, left)}

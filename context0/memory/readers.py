@@ -12,7 +12,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Final
 
-from context0.memory.writing import TextRead, read_text
+from context0.memory.writing import TextRead, read_texts
 from stores.blocking import in_thread
 from stores.records import Memory, Relation
 
@@ -26,10 +26,6 @@ _EDGE: Final = tuple(field.name for field in fields(Relation))
 _edge: Final = attrgetter(*_EDGE)
 _MAIN: Final = "import sys; sys.path[:] = sys.argv[1:]; from context0.memory.readers import serve; serve()"
 """Not `multiprocessing`: that would run the caller's own main module again."""
-
-
-def read_all(memories: Sequence[Memory]) -> list[TextRead]:
-    return list(map(read_text, memories))
 
 
 class Readers:
@@ -48,13 +44,13 @@ class Readers:
         """Return what the texts of `memories` say, in order."""
         self._batches += 1
         if self._batches == 1:
-            return await in_thread(read_all, memories)
+            return await in_thread(read_texts, memories)
         if self._batches == 2:
             await self._start()
         share = -(-len(memories) // max(1, len(self._processes)))
         parts = [memories[start : start + share] for start in range(0, len(memories), share)]
         if not self._processes:
-            return await in_thread(read_all, memories)
+            return await in_thread(read_texts, memories)
         read = await asyncio.gather(*map(self._read_by, self._processes, parts))
         return [text for part in read for text in part]
 
@@ -97,7 +93,7 @@ class Readers:
             with suppress(ProcessLookupError):
                 process.kill()  # a late answer would be taken for the next one
             log.warning("ingest.reader_lost", extra={"count": len(memories), "exit": process.returncode})
-            return await in_thread(read_all, memories)
+            return await in_thread(read_texts, memories)
         return await in_thread(_unpacked, answer)
 
 
@@ -120,6 +116,6 @@ def serve() -> None:
     os.dup2(2, 1)  # what a library prints is no answer
     while head := asked.read(_HEAD):
         memories: list[Memory] = pickle.loads(asked.read(int.from_bytes(head)))  # noqa: S301 - from who started this
-        answer = _packed(read_all(memories))
+        answer = _packed(read_texts(memories))
         answers.write(len(answer).to_bytes(_HEAD) + answer)
         answers.flush()

@@ -8,7 +8,7 @@ from typing import Final
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.known_facts import Known, KnownFacts, family_of
 from context0.memory.rules.relation_kinds import HAS_PET, INSTEAD_OF, PETS_AT_ALL
-from context0.memory.rules.supersede import edge_of, fact_of, names_of
+from context0.memory.rules.supersede import edge_of, fact_of, names_of, relation_of
 from stores.records import MENTIONS, MemoryId, Relation, Statement
 
 ONLY_FACTS: Final = 4
@@ -40,7 +40,7 @@ class Standing:
             if statement.id in self._statements:
                 continue
             self._statements[statement.id] = statement
-            for number, relation in _values_in(statement):
+            for number, relation in _values_in(statement.relations):
                 self._places.put(_placed(self._known, relation, statement), statement.id, number)
 
     def say(self, new: Sequence[Statement], *, about: Collection[str] | None = None) -> Settled:
@@ -83,15 +83,15 @@ def resettle(stored: Sequence[Statement], about: Collection[str]) -> Sequence[St
 
 def subjects_of(statements: Iterable[Statement]) -> set[str]:
     """Return whom the facts are about."""
-    return {relation.source for statement in statements for _, relation in _facts_in(statement)}
+    return {relation.source for statement in statements for _, relation in _facts_in(statement.relations)}
 
 
 def concerned(statements: Iterable[Statement]) -> Collection[str] | None:
     """Return the names of all relations whose edges these facts may end, or None where that is every one."""
     found: set[str] = set()
     for statement in statements:
-        for _, relation in _facts_in(statement):
-            name = fact_of(opened(relation)).relation
+        for _, relation in _facts_in(statement.relations):
+            name = relation_of(relation)
             if name.startswith((INSTEAD_OF, HAS_PET)) or name == PETS_AT_ALL:
                 return None
             found.update(names_of(family_of(name)))
@@ -109,8 +109,8 @@ def standing_beside(statement: Statement, about: Collection[str]) -> Statement:
     return replace(statement, relations=relations)
 
 
-def states_facts(statement: Statement) -> bool:
-    return any(True for _ in _facts_in(statement))
+def states_facts(relations: Iterable[Relation]) -> bool:
+    return any(relation.relation != MENTIONS for relation in relations)
 
 
 class _Places:
@@ -131,16 +131,16 @@ class _Places:
             _ended(relation, known[number]) if number in known else relation
             for number, relation in enumerate(statement.relations)
         )
-        return _with_validity(replace(statement, relations=relations))
+        return _with_validity(statement, relations)
 
 
-def _facts_in(statement: Statement) -> Iterator[tuple[int, Relation]]:
-    return ((n, relation) for n, relation in enumerate(statement.relations) if relation.relation != MENTIONS)
+def _facts_in(relations: Sequence[Relation]) -> Iterator[tuple[int, Relation]]:
+    return ((n, relation) for n, relation in enumerate(relations) if relation.relation != MENTIONS)
 
 
-def _values_in(statement: Statement) -> Iterator[tuple[int, Relation]]:
+def _values_in(relations: Sequence[Relation]) -> Iterator[tuple[int, Relation]]:
     """Yield the facts but corrections, which say nothing beside the value that they put in the place of another."""
-    return (found for found in _facts_in(statement) if not fact_of(found[1]).relation.startswith(INSTEAD_OF))
+    return (found for found in _facts_in(relations) if not relation_of(found[1]).startswith(INSTEAD_OF))
 
 
 def opened(relation: Relation) -> Relation:
@@ -157,7 +157,7 @@ def _placed(known: KnownFacts, relation: Relation, statement: Statement) -> Know
 def _said(known: KnownFacts, places: _Places, statement: Statement, about: Collection[str] | None) -> Statement:
     """Say what a memory states, and return it with the edges that its corrections made."""
     relations = list(statement.relations)
-    for number, relation in _facts_in(statement):
+    for number, relation in _facts_in(statement.relations):
         if about is not None and relation.source not in about:
             continue
         fact = fact_of(relation)
@@ -166,7 +166,7 @@ def _said(known: KnownFacts, places: _Places, statement: Statement, about: Colle
             if fact.relation.startswith(INSTEAD_OF):
                 at = _derived(relations, one.fact, one, statement)
             places.put(one, statement.id, at)
-    return replace(statement, relations=tuple(relations))
+    return statement if len(relations) == len(statement.relations) else replace(statement, relations=tuple(relations))
 
 
 def _derived(relations: list[Relation], fact: Fact, known: Known, statement: Statement) -> int:
@@ -181,6 +181,8 @@ def _ended(relation: Relation, known: Known) -> Relation:
     if known.fact.ended and not known.closed_by:
         return relation
     closer = MemoryId(known.closed_by) if known.closed_by else None
+    if (relation.invalid_at, relation.closed_by) == (known.invalid_at, closer):
+        return relation
     return replace(relation, invalid_at=known.invalid_at, closed_by=closer)
 
 
@@ -189,13 +191,13 @@ def _unsettled(statement: Statement, about: Collection[str]) -> Statement:
     return replace(statement, relations=relations)
 
 
-def _with_validity(statement: Statement) -> Statement:
-    """Return the statement with the validity of the memory as a whole.
+def _with_validity(statement: Statement, relations: tuple[Relation, ...]) -> Statement:
+    """Return the statement with these relations, and the validity of the memory as a whole.
 
     It no longer holds when all its facts were ended by others and it tells nothing else. It holds since its earliest
     fact, where the text says since when.
     """
-    facts = [relation for _, relation in _values_in(statement)]
+    facts = [relation for _, relation in _values_in(relations)]
     since = [one.valid_from for one in facts if one.valid_from is not None and one.valid_from != statement.said_at]
     closed = [(one.invalid_at, one.closed_by) for one in facts if one.closed_by and one.invalid_at]
     is_over = bool(facts) and len(closed) == len(facts) and statement.traits & ONLY_FACTS
@@ -203,6 +205,7 @@ def _with_validity(statement: Statement) -> Statement:
     tells_since = bool(since) and statement.traits & ONLY_FACTS
     return replace(
         statement,
+        relations=relations,
         valid_from=min(since) if tells_since else None,
         invalid_at=invalid_at,
         superseded_by=closer,

@@ -32,10 +32,13 @@ class RuleTable:
             first, second = (sum(bits[piece] for piece in set(group)) for group in rule.needs)
             self._rules.append((rule, first, second))
         self._signs: list[tuple[str, int]] = []
+        self._foreign: list[tuple[str, int]] = []
         self._words: dict[str, list[tuple[str, int]]] = {}
         for piece, bit in bits.items():
             start = _WORD_START.match(piece)
-            if start is None or piece[0] == "_" or not piece.isascii():  # some languages put no blanks between words
+            if not piece.isascii():  # some languages put no blanks between words
+                self._foreign.append((piece, bit))
+            elif start is None or piece[0] == "_":
                 self._signs.append((piece, bit))
             else:
                 self._words.setdefault(start[0], []).append((piece, bit))
@@ -43,7 +46,7 @@ class RuleTable:
     def met(self, text: str) -> Iterator[tuple[Rule, Span]]:
         """Yield the rules that hold in `text`, and where."""
         held = 0
-        for piece, bit in self._signs:
+        for piece, bit in self._signs if text.isascii() else (*self._signs, *self._foreign):
             if piece in text:
                 held |= bit
         for start in self._words.keys() & _WORD_START.findall(text):
@@ -78,7 +81,7 @@ def reasons(text: str, *, own: bool) -> tuple[Reason, ...]:
                 found.add(rule.reason)
     if is_hidden(text):
         found.add("hidden_text")
-    for reading in undisguised(text):
+    for reading in undisguised(text, plain):
         if any(rule.reason not in known for window in _windows(reading) for rule, _ in _TABLE.met(window)):
             found.add("encoded")
     return tuple(sorted(found))

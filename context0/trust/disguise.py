@@ -30,6 +30,8 @@ _MIXED: Final = re.compile(r"\b(?=\w{0,20}[a-z])(?=\w{0,20}[013457])\w{2,21}\b")
 _LEET_DIGIT: Final = re.compile("[013457]")
 _MIXTURE: Final = re.compile("[a-z][013457]|[013457][a-z]")
 _SPACED: Final = re.compile(r"\b(?:[a-z][ .\-_]){2,40}[a-z]\b")
+_MAY_BE_SPACED: Final = re.compile(r"[ .\-_][a-z][ .\-_][a-z](?:_|\b)")
+"""In every such word; the mark leads, so that the regex engine skips to the next (3.4 -> 1.4 us)."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,4096}={0,2}")
 _HEX: Final = re.compile(r"\b(?:[0-9a-fA-F]{2}[ :]?){12,4096}")
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2}){3}|(?:&#x?[0-9A-Fa-f]{2,6};){3}")
@@ -68,9 +70,12 @@ def latin(text: str) -> str:
     return "".join(plain).translate(_LOOKALIKES)
 
 
-def undisguised(text: str) -> Iterator[str]:
-    """Yield other readings of text, folded: only such as its letters give reason for. Each costs its length."""
-    plain = folded(text)
+def undisguised(text: str, plain: str | None = None) -> Iterator[str]:
+    """Yield other readings of text, folded: only such as its letters give reason for. Each costs its length.
+
+    plain: text folded, where that was done before.
+    """
+    plain = folded(text) if plain is None else plain
     if not text.isascii():
         hidden = "".join(chr(ord(letter) - 0xE0000) for run in _TAGS.findall(text) for letter in run)
         if hidden:
@@ -79,7 +84,7 @@ def undisguised(text: str) -> Iterator[str]:
             yield plain.translate(_LOOKALIKES)
     if _LEET_DIGIT.search(plain) and len(_MIXTURE.findall(plain)) > 2 and len(_MIXED.findall(plain)) > 1:
         yield _MIXED.sub(lambda word: word[0].translate(_LEET), plain)
-    if _SPACED.search(plain):
+    if _MAY_BE_SPACED.search(plain) and _SPACED.search(plain):
         yield _SPACED.sub(lambda word: re.sub(r"[ .\-_]", "", word[0]), plain)
     if any(word in plain for word in _TURNED):
         yield codecs.encode(plain, "rot13")

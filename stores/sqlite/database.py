@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -17,6 +18,7 @@ from stores.blocking import in_thread
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
 from stores.monitoring import CommandObserver, observed
 from stores.sqlite.commands import command_of
+from stores.sqlite.joined import outcomes_of
 from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
 log: Final = logging.getLogger(__name__)
@@ -26,6 +28,11 @@ Synchronous = Literal["FULL", "NORMAL"]
 
 _MAX_BATCH: Final = 512
 _BUSY_MS: Final = 5_000
+_HELD_BACK_S: Final = 0.005
+"""So long an outcome waits at most for the works of the next batch."""
+_LOST: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError)
+"""With one of these the transaction as a whole is lost."""
+_Waiter = tuple[Work[Any], "asyncio.Future[Any]"]
 
 
 class SqliteDatabase:
@@ -55,8 +62,10 @@ class SqliteDatabase:
         self._writer: Any = None  # apsw.AsyncConnection, which is not generic over what it runs
         self._readers: list[Any] = []
         self._next_reader: itertools.cycle[Any] = itertools.cycle(())
-        self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
+        self._waiting: list[_Waiter] = []
         self._draining: asyncio.Task[None] | None = None
+        self._asked: list[_Waiter] = []
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Open the file, creating or migrating it. Raises Unavailable, or Incompatible with the file untouched."""
@@ -82,6 +91,8 @@ class SqliteDatabase:
         """Finish the waiting writes, then close. Harmless when closed."""
         if self._draining is not None:
             await self._draining
+        if self._answering:
+            await asyncio.wait(self._answering)
         writer, self._writer = self._writer, None
         readers, self._readers = self._readers, []
         for connection in (*readers, writer):
@@ -104,10 +115,37 @@ class SqliteDatabase:
             raise translate(exc, self.path) from exc
         return result
 
+    async def read_beside(self, work: Work[T]) -> T:
+        """Like `read`, for what is short: what is asked for at the same time shares one thread hop and one snapshot."""
+        if self._observer is None:
+            return await self._read_beside(work)
+        return await observed(self._read_beside(work), self._observer, "sqlite", command_of(work))
+
+    async def _read_beside(self, work: Work[T]) -> T:
+        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._asked.append((work, outcome))
+        if len(self._asked) == 1:  # it begins behind all who ask now
+            answering = asyncio.create_task(self._answer(), name="sqlite-reader")
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)
+        return await outcome
+
+    async def _answer(self) -> None:
+        asked, self._asked = self._asked, []
+        try:
+            outcomes = await self._read(partial(_read_together, [work for work, _ in asked]))
+        except BaseException as exc:
+            _fail(asked, exc)
+            if not isinstance(exc, StoreError):
+                raise
+        else:
+            self._tell(asked, outcomes)
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside a transaction and return when it is durable.
 
-        Atomic, but not repeatable by itself: a failure inside `work` undoes only that work.
+        A failure inside `work` undoes only that work; of works that wait together all are then run anew, so that each
+        must be a function of the connection only.
         """
         if self._observer is None:
             return await self._write(work)
@@ -137,25 +175,43 @@ class SqliteDatabase:
             log.warning("sqlite.old_pages_stay")
 
     async def _drain(self) -> None:
+        tell: Callable[[], None] | None = None
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
-                await self._commit(batch)
+                tell = await self._commit(batch, tell)
+            if tell is not None:
+                tell()
         finally:
             self._draining = None
 
-    async def _commit(self, batch: Sequence[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+    async def _commit(
+        self, batch: Sequence[_Waiter], tell_before: Callable[[], None] | None
+    ) -> Callable[[], None] | None:
+        """Commit a batch, and return what tells its outcomes.
+
+        tell_before: tells those of the batch before when the works of this one have run, or soon: what its callers then
+        do goes on beside the commit, which needs no Python, and not beside the works, which do.
+        """
+        loop, before_commit = asyncio.get_running_loop(), None
         works = [work for work, _ in batch]
+        if tell_before is not None:
+            before_commit = partial(loop.call_soon_threadsafe, tell_before)
+            at_last = loop.call_later(_HELD_BACK_S, tell_before)
         try:
-            outcomes = await self._writer.async_run(_run_together, self._writer, works)
+            outcomes = await self._writer.async_run(_run_together, self._writer, works, before_commit)
         except BaseException as exc:
-            failure = translate(exc, self.path) if isinstance(exc, apsw.Error) else exc
-            for _, waiter in batch:
-                if not waiter.done():
-                    waiter.set_exception(failure)
-            if isinstance(exc, apsw.Error):
-                return
-            raise
+            _fail(batch, translate(exc, self.path) if isinstance(exc, apsw.Error) else exc)
+            if not isinstance(exc, apsw.Error):
+                raise
+            return None
+        finally:
+            if tell_before is not None:
+                at_last.cancel()
+                tell_before()
+        return partial(self._tell, batch, outcomes)
+
+    def _tell(self, batch: Sequence[_Waiter], outcomes: Sequence[Any]) -> None:
         for (_, waiter), outcome in zip(batch, outcomes, strict=True):
             if waiter.done():
                 continue
@@ -221,11 +277,42 @@ def _truncate_log(connection: apsw.Connection) -> bool:
     return bool(is_busy)
 
 
-def _run_together(connection: apsw.Connection, works: Sequence[Work[Any]]) -> list[Any]:
-    """Run `works` in one transaction; a work that fails leaves its exception in its place and no trace in the file."""
+def _read_together(works: Sequence[Work[Any]], connection: apsw.Connection) -> list[Any]:
+    """Run `works` on one snapshot; one that fails leaves its exception in its place."""
+    connection.execute("BEGIN")
+    try:
+        return [_outcome(work, connection) for work in works]
+    finally:
+        connection.execute("COMMIT")
+
+
+def _outcome(work: Work[Any], connection: apsw.Connection) -> Any:
+    try:
+        return work(connection)
+    except Exception as exc:  # noqa: BLE001 - handed to the caller who is waiting for this work
+        return exc
+
+
+def _run_together(
+    connection: apsw.Connection, works: Sequence[Work[Any]], before_commit: Callable[[], object] | None
+) -> list[Any]:
+    """Run `works` in one transaction; a work that fails leaves its exception in its place and no trace in the file.
+
+    When one fails they are run anew, each in a savepoint: these make FTS5 write its index to the file each time, which
+    costs as much as the rest.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        outcomes = [_run_alone(connection, work) for work in works]
+        try:
+            outcomes = list(outcomes_of(works, connection))
+        except _LOST:
+            raise
+        except Exception:  # noqa: BLE001 - met again by the work whose it is
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [_run_alone(connection, work) for work in works]
+        if before_commit is not None:
+            before_commit()
         connection.execute("COMMIT")
     except BaseException:
         with suppress(apsw.Error):  # SQLite has rolled back already, when the disk is full or broken
@@ -238,13 +325,19 @@ def _run_alone(connection: apsw.Connection, work: Work[Any]) -> Any:
     connection.execute("SAVEPOINT work")
     try:
         outcome = work(connection)
-    except (apsw.FullError, apsw.IOError, apsw.CorruptError):
-        raise  # the transaction as a whole is lost
+    except _LOST:
+        raise
     except Exception as exc:  # noqa: BLE001 - handed to the caller who is waiting for this work
         connection.execute("ROLLBACK TO work")
         outcome = exc
     connection.execute("RELEASE work")
     return outcome
+
+
+def _fail(batch: Sequence[_Waiter], failure: BaseException) -> None:
+    for _, waiter in batch:
+        if not waiter.done():
+            waiter.set_exception(failure)
 
 
 def translate(exc: Exception, path: Path) -> StoreError:

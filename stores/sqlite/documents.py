@@ -29,8 +29,9 @@ from stores.sqlite import erasing, index_work, maintenance, searching
 from stores.sqlite.codec import SELECT, decode, decode_names, from_ms, to_ms
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
+from stores.sqlite.joined import Joined
 from stores.sqlite.rows import LIVE, SEARCHED, as_json, owner_number, query, row_of, row_range
-from stores.sqlite.writing import bury, insert, release_free_keys, rewrite, settle
+from stores.sqlite.writing import Addition, bury, insert, release_free_keys, rewrite, settle
 
 _SCAN_ROWS: Final = 10_000
 
@@ -62,7 +63,8 @@ class SqliteDocuments:
         settled: Sequence[Statement] = (),
         begun_s: float | None = None,
     ) -> list[Memory]:
-        return await self._database.write(partial(insert, documents, scope.owner, to_ms(now), settled, begun_s))
+        addition = Addition(documents=documents, owner=scope.owner, now_ms=to_ms(now), settled=settled, begun_s=begun_s)
+        return await self._database.write(Joined(insert, addition))
 
     async def get_many(self, ids: Sequence[MemoryId], *, scope: Scope, now: datetime) -> list[Memory]:
         return await self._database.read(partial(_get_many, ids, scope.owner, to_ms(now))) if ids else []
@@ -88,7 +90,7 @@ class SqliteDocuments:
         relations: Collection[str] | None = None,
         closed_by: MemoryId | None = None,
     ) -> list[Statement]:
-        return await self._database.read(partial(searching.statements, about, relations, closed_by, scope.owner))
+        return await self._database.read_beside(partial(searching.statements, about, relations, closed_by, scope.owner))
 
     async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
         await self._database.write(partial(settle, settled, scope.owner, to_ms(now)))

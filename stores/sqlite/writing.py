@@ -1,14 +1,21 @@
-"""How a memory gets into the tables, is rewritten, and becomes a tombstone: inside the writer's transaction."""
+"""How memories get into the tables, are rewritten, and become tombstones: inside the writer's transaction."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
 import apsw
+import orjson
 
+from stores.errors import Erased
+from stores.lateness import is_late, refusal
 from stores.records import CONTENT_KEY, Document, Memory, Relation, Statement
 from stores.settling import as_stored, places_of, with_places
+from stores.sqlite import erasing
 from stores.sqlite.codec import COLUMNS, SELECT, decode, encode, encode_relation, to_ms_or_none
-from stores.sqlite.erasing import refuse_late
 from stores.sqlite.rows import as_json, query, row_of
 from stores.sqlite.schema import ROWS_PER_OWNER
 
@@ -23,69 +30,142 @@ _BURY: Final = (
     " index_state = 'pending', attempts = 0, next_attempt_ms = 0, index_reason = '', lost = 0 WHERE row = ?"
 )
 _INSERT_RELATION: Final = "INSERT INTO relations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_HELD: Final = (
+    f"SELECT wanted.value->>0, m.row, m.dedupe_key, {SELECT} FROM json_each(?) AS wanted"
+    " CROSS JOIN memories AS m INDEXED BY memories_dedupe"
+    " ON m.owner_no = wanted.value->>1 AND m.dedupe_key = wanted.value->>2"
+)
+_EXPIRES: Final = COLUMNS.index("expires_ms")
+_INVALID: Final = COLUMNS.index("invalid_ms")
+
+Key = tuple[str, str]
+"""An owner and a dedupe key."""
 
 
-def insert(
-    documents: Sequence[Document],
-    owner: str,
-    now_ms: int,
-    settled: Sequence[Statement],
-    begun_s: float | None,
-    connection: apsw.Connection,
-) -> list[Memory]:
-    """Write the documents whose dedupe key is new; return what is stored for each, in order. Raises Erased."""
-    refuse_late(owner, begun_s, connection)
-    keys = [document.dedupe_key for document in documents]
-    release_free_keys(connection, keys, owner, now_ms)
-    held = _held_keys(connection, keys, owner)
-    fresh: dict[str, Document] = {}
-    for document in documents:
-        if document.dedupe_key not in held:
-            fresh.setdefault(document.dedupe_key, document)
-    stored = [held.get(document.dedupe_key) or fresh[document.dedupe_key].memory for document in documents]
-    places = places_of(documents, stored)
-    if fresh:
-        number, first = _reserve(connection, owner, len(fresh))
-        _insert_rows(connection, number, first, [with_places(document, places) for document in fresh.values()])
-    settle(as_stored(settled, places), owner, now_ms, connection)
-    return stored
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """What is to be added for one owner, as `DocumentStore.put_many` takes it."""
+
+    documents: Sequence[Document]
+    owner: str
+    now_ms: int
+    settled: Sequence[Statement]
+    begun_s: float | None
+
+    @property
+    def keys(self) -> list[Key]:
+        return [(self.owner, document.dedupe_key) for document in self.documents]
 
 
-def release_free_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> None:
-    """Let go of the dedupe keys that memories hold whose time is over, or that no longer hold."""
-    connection.execute(
-        "UPDATE memories SET dedupe_key = NULL WHERE owner_no = (SELECT owner_no FROM owners WHERE owner = ?)"
-        " AND dedupe_key IN (SELECT value FROM json_each(?))"
-        f" AND (expires_ms <= ? OR (invalid_ms IS NOT NULL AND dedupe_key GLOB '{CONTENT_KEY}*'))",
-        (owner, as_json(keys), now_ms),
-    )
+def insert(additions: Sequence[Addition], connection: apsw.Connection) -> list[list[Memory] | Erased]:
+    """Write the documents whose dedupe key is new; return what is stored for each, or that an owner was erased."""
+    return [outcome for part in _parts(additions) for outcome in _insert_part(part, connection)]
 
 
-def _held_keys(connection: apsw.Connection, keys: Sequence[str], owner: str) -> Mapping[str, Memory]:
+def _parts(additions: Sequence[Addition]) -> Iterator[Sequence[Addition]]:
+    """Yield the additions in order, cut where one says what another of the same part says."""
+    part: list[Addition] = []
+    said: set[Key] = set()
+    for one in additions:
+        if not said.isdisjoint(one.keys):
+            yield part
+            part, said = [], set()
+        part.append(one)
+        said.update(one.keys)
+    yield part
+
+
+def _insert_part(additions: Sequence[Addition], connection: apsw.Connection) -> list[list[Memory] | Erased]:
+    late = _late(additions, connection)
+    timely = [one for place, one in enumerate(additions) if place not in late]
+    numbers = _numbers(connection, {one.owner for one in timely})
+    held = _held(connection, timely, numbers)
+    fresh: dict[Key, Document] = {}
+    for one in timely:
+        for key, document in zip(one.keys, one.documents, strict=True):
+            if key not in held:
+                fresh.setdefault(key, document)
+    rows_of = _reserve(connection, Counter(owner for owner, _ in fresh), numbers)
+    outcomes: list[list[Memory] | Erased] = []
+    rows: list[tuple[int, Document]] = []
+    settled: list[tuple[Addition, Sequence[Statement]]] = []
+    for place, one in enumerate(additions):
+        if place in late:
+            outcomes.append(refusal())
+            continue
+        stored = [held.get(key) or fresh[key].memory for key in one.keys]
+        places = places_of(one.documents, stored)
+        new = [fresh[key] for key in dict.fromkeys(one.keys) if key in fresh]
+        rows += [(next(rows_of[one.owner]), with_places(document, places)) for document in new]
+        settled.append((one, as_stored(one.settled, places)))
+        outcomes.append(stored)
+    _insert_rows(connection, rows)
+    for one, statements in settled:
+        settle(statements, one.owner, one.now_ms, connection)
+    return outcomes
+
+
+def _late(additions: Sequence[Addition], connection: apsw.Connection) -> Collection[int]:
+    """Return the places of what was begun before its owner was erased."""
+    erased_s = erasing.erased({one.owner for one in additions if one.begun_s is not None}, connection)
+    now_s = time.time()
+    return {place for place, one in enumerate(additions) if is_late(one.begun_s, erased_s.get(one.owner), now_s)}
+
+
+def _numbers(connection: apsw.Connection, owners: Collection[str]) -> dict[str, int]:
+    """Return the numbers of those owners who have one."""
+    sql = "SELECT owner, owner_no FROM owners WHERE owner IN (SELECT value FROM json_each(?))"
+    return dict(query(connection, sql, (as_json(owners),)))
+
+
+def _held(connection: apsw.Connection, additions: Sequence[Addition], numbers: Mapping[str, int]) -> dict[Key, Memory]:
+    """Return the memories that hold a key. One whose time is over, or that no longer holds, lets go of it."""
+    wanted = [
+        (place, numbers[one.owner], document.dedupe_key)
+        for place, one in enumerate(additions)
+        if one.owner in numbers
+        for document in one.documents
+    ]
+    held: dict[Key, Memory] = {}
+    free: list[int] = []
+    for place, row, key, *columns in query(connection, _HELD, (orjson.dumps(wanted).decode(),)) if wanted else ():
+        one, expires_ms = additions[place], columns[_EXPIRES]
+        is_over = expires_ms is not None and expires_ms <= one.now_ms
+        if is_over or (columns[_INVALID] is not None and key.startswith(CONTENT_KEY)):
+            free.append(row)
+        else:
+            held[one.owner, key] = decode(tuple(columns), one.owner)
+    if free:
+        sql = "UPDATE memories SET dedupe_key = NULL WHERE row IN (SELECT value FROM json_each(?))"
+        connection.execute(sql, (as_json(free),))
+    return held
+
+
+def _reserve(
+    connection: apsw.Connection, counts: Mapping[str, int], numbers: Mapping[str, int]
+) -> dict[str, Iterator[int]]:
+    """Return the new rows of each owner, so many; one who is new gets a number."""
+    if not counts:
+        return {}
+    new = [owner for owner in counts if owner not in numbers]
+    if new:
+        connection.execute("INSERT INTO owners (owner) SELECT value FROM json_each(?)", (as_json(new),))
     sql = (
-        f"SELECT m.dedupe_key, {SELECT} FROM json_each(?) AS wanted"
-        " CROSS JOIN memories AS m INDEXED BY memories_dedupe"
-        " ON m.owner_no = (SELECT owner_no FROM owners WHERE owner = ?) AND m.dedupe_key = wanted.value"
+        "UPDATE owners SET next_n = next_n + (wanted.value->>1) FROM json_each(?) AS wanted"
+        " WHERE owner = wanted.value->>0 RETURNING owner, owner_no, next_n"
     )
-    found = query(connection, sql, (as_json(keys), owner))
-    return {key: decode(tuple(columns), owner) for key, *columns in found}
+    reserved = query(connection, sql, (orjson.dumps(list(counts.items())).decode(),))
+    return {owner: count(number * ROWS_PER_OWNER + next_n - counts[owner]) for owner, number, next_n in reserved}
 
 
-def _reserve(connection: apsw.Connection, owner: str, count: int) -> tuple[int, int]:
-    """Return the owner's number and the first of `count` new rows."""
-    connection.execute("INSERT INTO owners (owner) VALUES (?) ON CONFLICT DO NOTHING", (owner,))
-    sql = "UPDATE owners SET next_n = next_n + ? WHERE owner = ? RETURNING owner_no, next_n"
-    number, next_n = query(connection, sql, (count, owner))[0]
-    return number, number * ROWS_PER_OWNER + next_n - count
+def _insert_rows(connection: apsw.Connection, rows: Sequence[tuple[int, Document]]) -> None:
+    if rows:
+        connection.executemany(_INSERT, [(row, row // ROWS_PER_OWNER, *encode(document)) for row, document in rows])
+        _insert_indexes(connection, rows)
 
 
-def _insert_rows(connection: apsw.Connection, number: int, first: int, documents: Sequence[Document]) -> None:
-    numbered = list(enumerate(documents, first))
-    connection.executemany(_INSERT, [(row, number, *encode(document)) for row, document in numbered])
-    _insert_indexes(connection, number, numbered)
-
-
-def _insert_indexes(connection: apsw.Connection, number: int, numbered: Sequence[tuple[int, Document]]) -> None:
+def _insert_indexes(connection: apsw.Connection, numbered: Sequence[tuple[int, Document]]) -> None:
+    """Write the indexes of documents at new rows."""
     connection.executemany(
         "INSERT INTO memory_index VALUES (?, ?, ?, ?, ?)",
         [
@@ -98,16 +178,28 @@ def _insert_indexes(connection: apsw.Connection, number: int, numbered: Sequence
         [(row, document.terms.hex(" ", 4)) for row, document in numbered],
     )
     relations: list[tuple[Any, ...]] = [
-        (number, row, *encode_relation(relation)) for row, document in numbered for relation in document.relations
+        (row // ROWS_PER_OWNER, row, *encode_relation(relation))
+        for row, document in numbered
+        for relation in document.relations
     ]
     connection.executemany(_INSERT_RELATION, relations)
+
+
+def release_free_keys(connection: apsw.Connection, keys: Sequence[str], owner: str, now_ms: int) -> None:
+    """Let go of the dedupe keys that memories hold whose time is over, or that no longer hold."""
+    connection.execute(
+        "UPDATE memories SET dedupe_key = NULL WHERE owner_no = (SELECT owner_no FROM owners WHERE owner = ?)"
+        " AND dedupe_key IN (SELECT value FROM json_each(?))"
+        f" AND (expires_ms <= ? OR (invalid_ms IS NOT NULL AND dedupe_key GLOB '{CONTENT_KEY}*'))",
+        (owner, as_json(keys), now_ms),
+    )
 
 
 def rewrite(connection: apsw.Connection, row: int, document: Document) -> None:
     """Replace the memory at `row` and its indexes."""
     connection.execute(_REWRITE, (*encode(document), row))
     _remove_indexes(connection, row)
-    _insert_indexes(connection, row // ROWS_PER_OWNER, [(row, document)])
+    _insert_indexes(connection, [(row, document)])
 
 
 def bury(connection: apsw.Connection, row: int, now_ms: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 from context0.memory.engine import MemoryEngine
 from context0.memory.ingest import IngestStopped
 from context0.memory.readers import Readers
-from context0.memory.writing import read_text
+from context0.memory.writing import read_texts
 from stores.records import Memory
 from tests.contracts.builders import NOW
 from tests.engine_bench import EngineBench, open_bench
@@ -173,7 +173,7 @@ async def test_readers_take_any_text_and_any_number_of_them() -> None:
     readers = Readers(3)
     try:
         for size in (1, 1, 2, len(memories)):
-            assert await readers.read(memories[:size]) == [read_text(memory) for memory in memories[:size]]
+            assert await readers.read(memories[:size]) == read_texts(memories[:size])
     finally:
         await readers.aclose()
         await readers.aclose()

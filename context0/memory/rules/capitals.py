@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from context0.memory.rules.lexicon import (
     CALENDAR_WORDS,
@@ -16,6 +17,7 @@ _SENTENCE_ENDS = frozenset('.!?…:;\n\r()[]|。！？¡¿"“„«')
 _FIRST_SYMBOL = "\u2600"  # emoji and dingbats stand where a full stop would
 _ACRONYMS_LIKE_WORDS = frozenset({"US", "IT", "WHO"})
 _STRETCHED = re.compile(r"(.)\1\1")
+_CACHED_WORDS = 1 << 13  # of each cache
 _SHORTEST_ENDED = 6  # Emily, not only
 _SHORTEST_PARTICIPLE = 5  # going, not Ming
 
@@ -31,6 +33,7 @@ def opens_sentence(text: str, start: int) -> bool:
     return True
 
 
+@lru_cache(maxsize=_CACHED_WORDS)
 def never_a_name(word: str) -> bool:
     """Tell whether `word` ("I'm", "Thanks", "LOL", "Monday") is no name wherever it stands."""
     if word in _ACRONYMS_LIKE_WORDS:
@@ -44,6 +47,7 @@ def never_a_name(word: str) -> bool:
     return low.partition("'")[0] in NEVER_NAMES or low.replace("'", "") in NEVER_NAMES
 
 
+@lru_cache(maxsize=_CACHED_WORDS)
 def is_common(word: str) -> bool:
     """Tell whether `word` is an ordinary English word, so that its capital may come from the sentence alone."""
     if word in _ACRONYMS_LIKE_WORDS:

@@ -1,8 +1,8 @@
 """Reading a sentence from left to right for dates and for what joins two of them: between, from … to, since, before."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import date
+from typing import NamedTuple
 
 from context0.memory.rules.date_calendar import DASHES, JOINTS
 from context0.memory.rules.date_relative import moment
@@ -48,8 +48,7 @@ _LONGEST_LEAD = 7  # words from where a date begins to the first that could not 
 _FEBRUARY, _LEAP_DAY = 2, 29
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned(NamedTuple):
     """A match and the word where its text begins."""
 
     start: int
@@ -134,7 +133,7 @@ def _open_ended(sentence: Sentence, at: int) -> Match | None:
     """since A: to today; before A; after A; by and until A: from today when A lies ahead."""
     word = sentence.words[at]
     if word in _DEADLINES:
-        sentence = replace(sentence, undecided="future")
+        sentence = sentence._replace(undecided="future")
     anchor = moment(sentence, at + 1, word)
     if anchor is None:
         return None
@@ -147,4 +146,4 @@ def _open_ended(sentence: Sentence, at: int) -> Match | None:
         bounded = Span(date.min, span.start)
     else:
         bounded = Span(sentence.today if span.end > sentence.today else date.min, span.end)
-    return replace(anchor, span=bounded, unit="span")
+    return anchor._replace(span=bounded, unit="span")

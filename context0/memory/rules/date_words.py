@@ -1,9 +1,8 @@
 """What the date grammar reads and returns: a text as words, a match as a calendar span."""
 
 import re
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from context0.memory.rules.spans import Span
 from context0.memory.rules.time_words import FUTURE_MARKS, PAST_MARKS, Unit
@@ -19,8 +18,7 @@ _PADDING = ("",) * 8
 _WORDS_BEFORE, _WORDS_AFTER = 8, 6
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """A text as words, lower case and as written, padded with empty ones so that looking ahead needs no check.
 
     today: the day that relative dates count from.  undecided: where a date without a year or direction leans to when
@@ -57,8 +55,7 @@ class Sentence:
         return "future" if future else "past"
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A date read from a sentence, up to the word `stop`.
 
     explicit: its year is written there.  yearless: a day, month or season was named without a year, which was guessed.

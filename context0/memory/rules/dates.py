@@ -25,6 +25,8 @@ _CLOCK_OR_DURATION = re.compile(
     r"(?:hours|days|weeks|months|years|decades)\b",
     re.IGNORECASE,
 )
+# What of it stands behind a digit: this leads, so that the regex engine skips to it (9 -> 1 µs).
+_CLOCK = re.compile(r"\d(?<!\w\d)\d?(?:(?::\d\d)? ?[ap]\.?m\b|:\d\d\b)", re.IGNORECASE)
 _OTHER_SIGNS = frozenset({"hours", "clock"})
 _SIGNS_OF_DURATION = _OTHER_SIGNS | {"days", "weeks", "months", "years", "decades"}
 """One of these, or a digit, is in every clock time and duration."""
@@ -76,9 +78,16 @@ def mentions_time(text: str, words: Sequence[str] | None = None) -> bool:
     has_digit = _DIGIT.search(text) is not None
     if not has_digit and TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
         return False
-    if (has_digit or not _SIGNS_OF_DURATION.isdisjoint(words)) and _CLOCK_OR_DURATION.search(text):
+    if _tells_clock_or_duration(text, words, has_digit=has_digit):
         return True
     return next(scan(Sentence.of(text, today=_ANY_DAY, undecided="near")), None) is not None
+
+
+def _tells_clock_or_duration(text: str, words: Sequence[str], *, has_digit: bool) -> bool:
+    if has_digit and _CLOCK.search(text):
+        return True
+    may_be = not _SIGNS_OF_DURATION.isdisjoint(words) or (has_digit and not text.isascii())
+    return may_be and _CLOCK_OR_DURATION.search(text) is not None
 
 
 def _find(text: str, reference: datetime, undecided: Lean) -> tuple[DateRange, ...]:

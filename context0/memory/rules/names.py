@@ -8,11 +8,13 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 MAX_NAME_WORDS = 8
 MAX_NAME_CHARACTERS = 80
 MAX_KEY_CHARACTERS = 256
+_CACHED_NAMES = 1 << 13
 
 _WORD = re.compile(r"[^\W_]+")
 _WORD_WITH_MARKS = re.compile(r"(?:[^\W_]|[\u0300-\u036f])+")  # decomposed letters: a, then its tilde
@@ -20,6 +22,7 @@ _POSSESSIVE = re.compile(r"['’ʼ＇]s?$")
 _EDGES = ' \t\r\n.,;:!?"“”„«»()[]{}*_'
 
 
+@lru_cache(maxsize=_CACHED_NAMES)
 def entity_key(name: str) -> str:
     """Return the canonical key of `name`: equal for every spelling that means the same entity.
 

@@ -1,8 +1,8 @@
 """Arithmetic of calendar spans: half-open ranges of days, weeks from Monday to Sunday."""
 
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from context0.memory.rules.time_words import Unit
 
@@ -13,8 +13,7 @@ MONTHS_PER_YEAR = 12
 DECEMBER = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The days from `start` up to, not including, `end`; date.min and date.max stand for no bound."""
 
     start: date

@@ -153,6 +153,11 @@ def edge_of(fact: Fact, *, created_at: datetime) -> Relation:
     )
 
 
+def relation_of(edge: Relation) -> str:
+    """Return the relation of the fact that `edge` keeps."""
+    return edge.relation.removeprefix(_DENIED).removeprefix(_BESIDE)
+
+
 def fact_of(edge: Relation) -> Fact:
     """Return the fact that `edge` keeps, its object as a key; one with an end is over."""
     name = edge.relation.removeprefix(_DENIED)

@@ -14,8 +14,10 @@ What is folded, in this order:
 """
 
 import re
+import struct
 import unicodedata
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -78,6 +80,11 @@ def analyse_terms(text: str, *, language: Language | None = None) -> list[str]:
 def hash_terms(terms: list[str]) -> npt.NDArray[np.uint32]:
     """Return the CRC-32 of each term, in order: the same in every process and release, shape (len(terms),)."""
     return np.fromiter(map(_hash, terms), dtype=np.uint32, count=len(terms))
+
+
+def pack_terms(terms: Sequence[str]) -> bytes:
+    """Return the hashes of terms as stores keep them: four bytes each, the lowest first."""
+    return struct.pack(f"<{len(terms)}I", *map(_hash, terms))
 
 
 def _words(text: str) -> list[str]:
