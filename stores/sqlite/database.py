@@ -28,8 +28,6 @@ Synchronous = Literal["FULL", "NORMAL"]
 
 _MAX_BATCH: Final = 512
 _BUSY_MS: Final = 5_000
-_HELD_BACK_S: Final = 0.005
-"""So long an outcome waits at most for the works of the next batch."""
 _LOST: Final = (apsw.FullError, apsw.IOError, apsw.CorruptError)
 """With one of these the transaction as a whole is lost."""
 _Waiter = tuple[Work[Any], "asyncio.Future[Any]"]
@@ -175,41 +173,23 @@ class SqliteDatabase:
             log.warning("sqlite.old_pages_stay")
 
     async def _drain(self) -> None:
-        tell: Callable[[], None] | None = None
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
-                tell = await self._commit(batch, tell)
-            if tell is not None:
-                tell()
+                await self._commit(batch)
         finally:
             self._draining = None
 
-    async def _commit(
-        self, batch: Sequence[_Waiter], tell_before: Callable[[], None] | None
-    ) -> Callable[[], None] | None:
-        """Commit a batch, and return what tells its outcomes.
-
-        tell_before: tells those of the batch before when the works of this one have run, or soon: what its callers then
-        do goes on beside the commit, which needs no Python, and not beside the works, which do.
-        """
-        loop, before_commit = asyncio.get_running_loop(), None
+    async def _commit(self, batch: Sequence[_Waiter]) -> None:
         works = [work for work, _ in batch]
-        if tell_before is not None:
-            before_commit = partial(loop.call_soon_threadsafe, tell_before)
-            at_last = loop.call_later(_HELD_BACK_S, tell_before)
         try:
-            outcomes = await self._writer.async_run(_run_together, self._writer, works, before_commit)
+            outcomes = await self._writer.async_run(_run_together, self._writer, works)
         except BaseException as exc:
             _fail(batch, translate(exc, self.path) if isinstance(exc, apsw.Error) else exc)
             if not isinstance(exc, apsw.Error):
                 raise
-            return None
-        finally:
-            if tell_before is not None:
-                at_last.cancel()
-                tell_before()
-        return partial(self._tell, batch, outcomes)
+        else:
+            self._tell(batch, outcomes)
 
     def _tell(self, batch: Sequence[_Waiter], outcomes: Sequence[Any]) -> None:
         for (_, waiter), outcome in zip(batch, outcomes, strict=True):
@@ -293,9 +273,7 @@ def _outcome(work: Work[Any], connection: apsw.Connection) -> Any:
         return exc
 
 
-def _run_together(
-    connection: apsw.Connection, works: Sequence[Work[Any]], before_commit: Callable[[], object] | None
-) -> list[Any]:
+def _run_together(connection: apsw.Connection, works: Sequence[Work[Any]]) -> list[Any]:
     """Run `works` in one transaction; a work that fails leaves its exception in its place and no trace in the file.
 
     When one fails they are run anew, each in a savepoint: these make FTS5 write its index to the file each time, which
@@ -311,8 +289,6 @@ def _run_together(
             connection.execute("ROLLBACK")
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [_run_alone(connection, work) for work in works]
-        if before_commit is not None:
-            before_commit()
         connection.execute("COMMIT")
     except BaseException:
         with suppress(apsw.Error):  # SQLite has rolled back already, when the disk is full or broken

@@ -70,23 +70,6 @@ async def test_a_full_disk_fails_all_that_wait_together_and_none_before(database
     assert await database.write(partial(_put, "later")) == "later"
 
 
-async def test_what_is_durable_is_told_though_the_next_write_takes_long(database: SqliteDatabase) -> None:
-    loop, go_on = asyncio.get_running_loop(), asyncio.Event()
-
-    def long(connection: apsw.Connection) -> None:
-        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(timeout=30)
-        _put("long", connection)
-
-    first = asyncio.create_task(database.write(partial(_put, "first")))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    second = asyncio.create_task(database.write(long))
-    assert await asyncio.wait_for(first, timeout=30) == "first"
-    assert not second.done()
-    go_on.set()
-    await second
-
-
 async def test_many_writers_one_after_another_lose_nothing(database: SqliteDatabase) -> None:
     async def writer(number: int) -> None:
         for n in range(20):
