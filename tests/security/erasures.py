@@ -228,9 +228,7 @@ async def _under_way(world: World, memory: Memory, user: str, canary: str) -> Ta
             engine.update(memory.id, user_id=user, content=f"{canary} {name} changed"),
         ]
         tasks += [asyncio.ensure_future(one) for one in begun]
-    async with asyncio.timeout(_PATIENCE_S):
-        while len(world.vectors.requests) == asked:
-            await asyncio.sleep(0.005)
+    await world.vectors.arrived(asked + 1, within_s=_PATIENCE_S)
     return tasks
 
 
