@@ -137,9 +137,9 @@ class LoopbackOpenAI:
     def script(self, *replies: Callable[[Request], Answer] | Answer) -> None:
         self._scripted.extend(replies)
 
-    async def arrived(self, count: int) -> None:
-        """Wait until `count` requests have come in, five seconds at most."""
-        async with asyncio.timeout(5), self._arrival:
+    async def arrived(self, count: int, *, within_s: float = 5.0) -> None:
+        """Wait until `count` requests have come in."""
+        async with asyncio.timeout(within_s), self._arrival:
             await self._arrival.wait_for(lambda: len(self.requests) >= count)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

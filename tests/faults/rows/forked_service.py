@@ -92,10 +92,12 @@ def _serve(environment: dict[str, str], log: Path, output: int) -> int:
     return main(["serve", "--port", "0"])
 
 
-def client_of(url: str, user: str) -> httpx.AsyncClient:
+def client_of(url: str, user: str, *, patience_s: float = 30.0) -> httpx.AsyncClient:
     token = jwt.encode({"sub": user, "aud": "context0", "exp": 4_000_000_000}, _SECRET, algorithm="HS256")
     limits = httpx.Limits(max_connections=None)
-    return httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=30, limits=limits)
+    return httpx.AsyncClient(
+        base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=patience_s, limits=limits
+    )
 
 
 async def thread_of(client: httpx.AsyncClient, session: str) -> list[Any]:

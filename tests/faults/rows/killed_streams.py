@@ -30,7 +30,14 @@ STREAMS: Final = 8
 WHOLE: Final = " ".join(f"word{number}" for number in range(WORDS))
 """What the model says, always."""
 _LIVES: Final = 5
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 240.0
+"""A machine may be busy, and its processes paused: what is counted here is no time."""
+_SETTINGS: Final = {
+    **SETTINGS,
+    "llm_first_token_s": _PATIENCE_S,
+    "llm_between_tokens_s": _PATIENCE_S,
+    "llm_deadline_s": 2 * _PATIENCE_S,
+}
 _AGAIN_S: Final = 0.1
 _ZERO: Final = ("lost", "not marked", "strange", "stuck")
 _AGAIN: Final = "Still there?"
@@ -86,7 +93,7 @@ def _campaign(folder: Path, target: str | None, options: RowOptions) -> Outcome:
             place = folder / f"store {first}"
             place.mkdir()
             store = {} if target is None else {"store_url": f"{target}{first}"}
-            environment = environment_of(place, llm_base_url=base_url, **store, **SETTINGS)
+            environment = environment_of(place, llm_base_url=base_url, **store, **_SETTINGS)
             turns: list[Turn] = []
             for number in range(first, min(first + _LIVES, options.count)):
                 turns += _one_life(environment, place / "log", f"anna {number}", random.randint(0, WORDS), counts)
@@ -119,7 +126,7 @@ def _kill(child: Child) -> None:
 async def _killed_at(child: Child, user: str, word: int) -> list[Turn]:
     turns: list[Turn] = []
     heard = asyncio.Event()
-    async with client_of(child.url, user) as client, asyncio.TaskGroup() as group:
+    async with client_of(child.url, user, patience_s=_PATIENCE_S) as client, asyncio.TaskGroup() as group:
         for number in range(STREAMS):
             group.create_task(_talk(client, user, f"talk {number} of {user}", turns, (heard, word, number)))
         async with asyncio.timeout(_PATIENCE_S):
@@ -165,7 +172,7 @@ async def _compare(child: Child, turns: Sequence[Turn], counts: Counter[str]) ->
     met: list[str] = []
     for user in sorted({turn.user for turn in turns}):
         own = [turn for turn in turns if turn.user == user]
-        async with client_of(child.url, user) as client:
+        async with client_of(child.url, user, patience_s=_PATIENCE_S) as client:
             for session in sorted({turn.session for turn in own}):
                 asked = [turn for turn in own if turn.session == session]
                 await _compare_talk(client, session, asked, counts, met)
