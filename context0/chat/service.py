@@ -45,7 +45,7 @@ from stores.records import Role, Scope, SessionId
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_QUEUED_EVENTS: Final = 256
+QUEUED_EVENTS: Final = 8
 """Events that wait for a slow reader before the model's stream waits too."""
 _CLOSING_S: Final = 5.0
 _MOST_DELTAS: Final = 500
@@ -184,13 +184,14 @@ class ChatService(Conversations):
         answer; bad input raises InvalidInput.
         """
         live = self._live(user_id)
-        queue: asyncio.Queue[ChatEvent | None] = asyncio.Queue(_QUEUED_EVENTS)
+        queue, room = asyncio.Queue[ChatEvent | None](), asyncio.Semaphore(QUEUED_EVENTS)
         with self._alive(live):
             answered = Answered(await self._begun(message, live, options))
-            running = self._keep(self._streamed(answered, live, queue), live)
+            running = self._keep(self._streamed(answered, live, queue, room), live)
         is_done = False
         try:
             while (event := await queue.get()) is not None:
+                room.release()
                 is_done = is_done or isinstance(event, DoneEvent)
                 yield event
         finally:
@@ -242,10 +243,13 @@ class ChatService(Conversations):
             permit=live.permit,
         )
 
-    async def _streamed(self, answered: Answered, live: _Live, queue: "asyncio.Queue[ChatEvent | None]") -> None:
+    async def _streamed(
+        self, answered: Answered, live: _Live, queue: "asyncio.Queue[ChatEvent | None]", room: asyncio.Semaphore
+    ) -> None:
         async def emit(event: ChatEvent) -> None:
             if live.has_reader:
-                await queue.put(event)
+                await room.acquire()
+                queue.put_nowait(event)
 
         try:
             await self._answer(answered, live, emit)
@@ -257,10 +261,10 @@ class ChatService(Conversations):
             log_fault("turn", fault)
             await emit(ErrorEvent(code="internal", message="the turn failed; try again"))
         except asyncio.CancelledError:
-            _push(queue, ErrorEvent(code=EngineClosed.code, message="the chat is closing; what came is kept"))
+            queue.put_nowait(ErrorEvent(code=EngineClosed.code, message="the chat is closing; what came is kept"))
             raise
         finally:
-            _push(queue, None)
+            queue.put_nowait(None)
 
     async def _answer(self, answered: Answered, live: _Live, emit: Emit) -> None:
         """Answer a turn. One that gets no answer, or is given up, is remembered all the same: it was told."""
@@ -374,13 +378,6 @@ async def _nowhere(_: ChatEvent) -> None:
 def _settle(first: "asyncio.Future[Remembered] | None", remembered: Remembered) -> None:
     if first is not None and not first.done():
         first.set_result(remembered)
-
-
-def _push(queue: "asyncio.Queue[ChatEvent | None]", event: ChatEvent | None) -> None:
-    """Put an event without waiting for a reader who may never come: the oldest one makes room."""
-    if queue.full():
-        queue.get_nowait()
-    queue.put_nowait(event)
 
 
 def _cache_limits(settings: Settings | None) -> CacheLimits:
