@@ -86,9 +86,9 @@ async def _run(options: RowOptions, folder: Path) -> Outcome:
         anna, ben, operator = [
             await asyncio.to_thread(service.key, *told) for told in (("anna",), ("ben",), ("operator", "--operator"))
         ]
-        await _Beside().go_on(service, ben, turns=_WARM)
         async with _slow_readers(service.port, anna, _WARM):
             await _closed(model, _WARM)
+        await _Beside().go_on(service, ben, turns=_WARM)  # which leaves a connection to the model in the pool
         before, beside = await level_usage(service, operator), _Beside()
         others = [asyncio.create_task(work) for work in (beside.go_on(service, ben), beside.watch(service))]
         async with _slow_readers(service.port, anna, options.count):
