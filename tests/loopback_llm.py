@@ -175,7 +175,7 @@ class LoopbackLLM:
 
 
 class _Connection(asyncio.Protocol):
-    """One kept-alive connection: reads a request, plays its answer by timers, reads the next."""
+    """One kept-alive connection: reads a request, plays its answer by timers and as it is taken, reads the next."""
 
     def __init__(self, server: LoopbackLLM) -> None:
         self._server = server
@@ -184,6 +184,7 @@ class _Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._steps: Iterator[tuple[float, bytes]] | None = None
         self._then = "finish"
+        self._is_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -201,6 +202,14 @@ class _Connection(asyncio.Protocol):
             self._steps = None
             self._server.end(cancelled=True)
         self._server.closed(self)
+
+    def pause_writing(self) -> None:
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        if self._timer is None:
+            self._play()
 
     def abort(self) -> None:
         self._transport.abort()
@@ -229,7 +238,7 @@ class _Connection(asyncio.Protocol):
 
     def _play(self) -> None:
         """Send what is due now; set the timer for what is not."""
-        while self._steps is not None:
+        while self._steps is not None and not self._is_paused:
             step = next(self._steps, None)
             if step is None:
                 self._end()
@@ -241,6 +250,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def _send(self, data: bytes) -> None:
+        self._timer = None
         self._transport.write(data)
         self._play()
 

@@ -93,7 +93,7 @@ class EventStream(Response):
         self._named = named
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
-        reader = self._turn.join()
+        reader = self._turn.join(self._after)
         watch = asyncio.create_task(_watch(receive, reader), name="context0-disconnect")
         try:
             if await self._begins(reader):
@@ -135,6 +135,7 @@ class EventStream(Response):
                 while not reader.gone:
                     reader.wake.clear()
                     told, position = beginning + b"".join(frames[position:]), max(position, len(frames))
+                    size = self._turn.size
                     beginning, ends = b"", not told and (self._turn.finished or self._turns.stopping)
                     if ends:
                         told = b"" if self._turn.finished else self._ends.shutdown
@@ -145,6 +146,7 @@ class EventStream(Response):
                     if told:
                         pulse.sends(self._times.send_deadline_s)
                         await send({"type": "http.response.body", "body": told, "more_body": True})
+                        self._turn.taken(reader, size)
                     if ends:
                         break
                 await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -22,6 +22,8 @@ CANCELLED: Final = ErrorEvent(
     ' without a reader, send "resumable": true',
 )
 INTERNAL: Final = ErrorEvent(code="internal", message="the turn failed; try again")
+MOST_AHEAD_BYTES: Final = 256 << 10
+"""What nobody has taken yet before the turn, and its model, wait: some 1,700 words of a stream."""
 
 
 class Encode(Protocol):
@@ -32,10 +34,11 @@ class Encode(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Reader:
-    """Somebody who follows a turn. wake: set when there is more to read, or a reason to stop."""
+    """Somebody who follows a turn. wake: set when there is more to read, or to stop. taken: bytes of frames, so far."""
 
     wake: asyncio.Event
     gone: bool = False
+    taken: int = 0
 
     def leave(self) -> None:
         self.gone = True
@@ -54,25 +57,26 @@ class TurnRequest:
 
 
 class RunningTurn:
-    """One turn and all that it has said. frames: one for each event, as bytes; grows until `finished`."""
+    """One turn and all that it has said. frames: one for each event, as bytes; grows until `finished`.
+
+    It waits for readers who are far behind, unless it is to go on without any.
+    """
 
     def __init__(self, request: TurnRequest) -> None:
         self.owner = request.owner
         self.frames: list[bytes] = []
+        self.size = 0
         self.session: SessionEvent | None = None
         self.failed: ErrorEvent | None = None
         self.finished = False
         self.is_kept = False
         self._request = request
         self._readers: set[Reader] = set()
+        self._moved = asyncio.Event()
         self._first: ChatEvent | None = None
         self._refused: Exception | None = None
         self._answered = False
         self.task: asyncio.Task[None] | None = None
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.frames))
 
     @property
     def first(self) -> ChatEvent | None:
@@ -81,14 +85,21 @@ class RunningTurn:
             raise self._refused
         return self._first
 
-    def join(self) -> Reader:
-        reader = Reader(asyncio.Event())
+    def join(self, after: int = 0) -> Reader:
+        """Follow from frame number `after` on; whoever does tells what was `taken`."""
+        reader = Reader(asyncio.Event(), taken=sum(map(len, self.frames[:after])))
         self._readers.add(reader)
         return reader
+
+    def taken(self, reader: Reader, size: int) -> None:
+        """The reader has taken so many bytes in all."""
+        reader.taken = size
+        self._moved.set()
 
     def leave(self, reader: Reader) -> None:
         """Stop following; a turn that nobody follows ends, unless it has answered or is to go on."""
         self._readers.discard(reader)
+        self._moved.set()
         if not self._readers and not self._answered and not self._request.resumable:
             self.cancel()
 
@@ -104,6 +115,7 @@ class RunningTurn:
                 async for event in events:
                     self._take(event, encode)
                     heard(event)
+                    await self._followed()
         except asyncio.CancelledError:
             self._fail(CANCELLED, encode)
             raise
@@ -116,6 +128,14 @@ class RunningTurn:
             self._fail(INTERNAL, encode)
         finally:
             self._end()
+
+    async def _followed(self) -> None:
+        """Wait while all readers are far behind."""
+        while not self._request.resumable and self._readers:
+            if self.size - max(reader.taken for reader in self._readers) <= MOST_AHEAD_BYTES:
+                return
+            self._moved.clear()
+            await self._moved.wait()
 
     def wake_readers(self) -> None:
         for reader in self._readers:
@@ -143,6 +163,7 @@ class RunningTurn:
         frame = encode(event, len(self.frames))
         if frame is not None:
             self.frames.append(frame)
+            self.size += len(frame)
             self.wake_readers()
 
     def _end(self) -> None:

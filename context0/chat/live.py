@@ -9,7 +9,7 @@ from context0.agents.permit import Permit
 from context0.wire import ChatEvent
 from stores.records import Scope
 
-_QUEUED_EVENTS: Final = 256
+QUEUED_EVENTS: Final = 8
 """Events that wait for a slow reader before the model's stream waits too."""
 
 
@@ -23,15 +23,25 @@ class LiveTurn:
     holders: int = 0
     has_reader: bool = True
     remembering: asyncio.Task[Remembered] | None = None
-    queue: asyncio.Queue[ChatEvent | None] = field(default_factory=lambda: asyncio.Queue(_QUEUED_EVENTS))
+    _queue: asyncio.Queue[ChatEvent | None] = field(default_factory=asyncio.Queue)
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUEUED_EVENTS))
+
+    @property
+    def is_full(self) -> bool:
+        return self._room.locked()
 
     async def emit(self, event: ChatEvent) -> None:
         """Pass an event on; waits for a slow reader."""
         if self.has_reader:
-            await self.queue.put(event)
+            await self._room.acquire()
+            self._queue.put_nowait(event)
 
     def push(self, event: ChatEvent | None) -> None:
-        """Put an event without waiting for a reader who may never come: the oldest one makes room."""
-        if self.queue.full():
-            self.queue.get_nowait()
-        self.queue.put_nowait(event)
+        """Pass on what comes last, None for the end, without waiting for a reader who may never come."""
+        self._queue.put_nowait(event)
+
+    async def next(self) -> ChatEvent | None:
+        """Wait for the next event; None at the end."""
+        event = await self._queue.get()
+        self._room.release()
+        return event

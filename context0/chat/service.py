@@ -181,7 +181,7 @@ class ChatService(Conversations):
             running = self._keep(self._streamed(answered, live), live)
         is_done = False
         try:
-            while (event := await live.queue.get()) is not None:
+            while (event := await live.next()) is not None:
                 is_done = is_done or isinstance(event, DoneEvent)
                 yield event
         finally:

@@ -40,6 +40,7 @@ SMALL: Final[Mapping[str, int]] = {
     "D17": 26,
     "D18-llm": 4,
     "D19": 25,
+    "D20": 20,
     "D21-cache": 1_000,
     "D21-embeddings": 100,
     "D23-soak": 2,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from context0.chat.live import QUEUED_EVENTS
 from context0.errors import InvalidInput
 from context0.llm.protocol import Chunk, Prompt, Usage
 from context0.wire import (
@@ -44,6 +45,16 @@ async def test_what_rules_remember_is_durable_with_done_and_told_after_it(chat: 
     (memory,) = await chat.remembered()
     assert written.memories == (memory.id,)
     assert done_of(events).memories_written == (memory.id,)
+
+
+async def test_a_reader_who_is_behind_when_the_turn_ends_misses_nothing(chat: Chat) -> None:
+    whole = await chat.events(FACT)
+    stream = chat.service.stream(FACT, user_id="ben")
+    slowly = [await anext(stream) for _ in range(len(whole) - QUEUED_EVENTS)]
+    await chat.settled()
+    slowly += [event async for event in stream]
+    assert [event.type for event in slowly] == [event.type for event in whole]
+    assert of_type(TokenEvent, slowly) == of_type(TokenEvent, whole)
 
 
 async def test_send_is_the_same_turn_as_stream(chats: ChatBench) -> None:

@@ -37,7 +37,6 @@ from tests.mongo_scripted import Behaviour, ScriptedMongoDB, hang_up, refuse, un
 MOST: Final = 1.2
 _CALLERS: Final = 20
 """Of MongoDB each has a client of its own, all with one allowance: in one pool they would wait for each other."""
-_TIMEOUT_MS: Final = 2_000
 _NO_BREAKER: Final = 1_000_000
 _PROMPT: Final = Prompt(messages=(PromptMessage(role="user", content="Where do I live?"),))
 _COMMANDS: Final = ("insert", "find", "update", "aggregate", "findAndModify")
@@ -101,7 +100,7 @@ async def _all(callers: list[list[Call]], count: int) -> None:
 async def _mongodb(folder: Path, fault: Behaviour, *, only_writes: bool = False) -> AsyncIterator[Outage]:
     server = ScriptedMongoDB()
     url = f"mongodb://{server.address}/db?replicaSet=rs"
-    parts: Any = build_parts(Settings(store_url=url, data_dir=folder, mongodb_timeout_ms=_TIMEOUT_MS))
+    parts: Any = build_parts(Settings(store_url=url, data_dir=folder))
     allowed = replace(parts.documents._database.options, min_pool=0)
     clients = [MongoDatabase(url, options=allowed) for _ in range(_CALLERS)]
 

@@ -95,6 +95,9 @@ ROWS: Final[Mapping[str, Row]] = {
         full=500,
         title="clients that leave in mid-answer: the model's call closed in 1 s, what it said kept once, leaks 0",
     ),
+    "D20": Row(
+        target="readers:run", full=200, title="clients that take nothing, or 1 B/s: closed, memory bounded, leaks 0"
+    ),
     "D21-cache": Row(target="herds:cache", full=1_000, title="so many miss one key at once: one call, errors not kept"),
     "D21-embeddings": Row(
         target="herds:embeddings", full=1_000, title="so many search one text at once: one call, errors not kept"
