@@ -37,6 +37,7 @@ _SETTINGS: Final = {
     "llm_first_token_s": _PATIENCE_S,
     "llm_between_tokens_s": _PATIENCE_S,
     "llm_deadline_s": 2 * _PATIENCE_S,
+    "mongodb_timeout_ms": int(_PATIENCE_S * 1_000),
 }
 _AGAIN_S: Final = 0.1
 _ZERO: Final = ("lost", "not marked", "strange", "stuck")
