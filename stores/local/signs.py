@@ -14,7 +14,7 @@ from stores.records import FloatMatrix, FloatVector
 
 _WORD_BITS: Final = 64
 _BLOCK_ROWS: Final = 1 << 17
-_BY_HALF: Final = 32
+_BY_HALF: Final = 16
 """Of so many rows one is left by the first half of its signs."""
 _BY_ALL_TIMES: Final = 5
 """So many rows for each one wanted are left by all their signs."""

@@ -24,6 +24,7 @@ SETTINGS: Final = {
     "chat_flush_changes": 1_000,
     "log_level": "ERROR",
 }
+_MOST_MESSAGES: Final = 200
 
 
 _IMPORTED: Final = (
@@ -101,5 +102,12 @@ def client_of(url: str, user: str, *, patience_s: float = 30.0) -> httpx.AsyncCl
 
 
 async def thread_of(client: httpx.AsyncClient, session: str) -> list[Any]:
-    answer = await client.get(f"/v1/sessions/{session}/messages", params={"limit": 200})
-    return answer.json()["items"] if answer.is_success else []
+    """Return all messages of a session, ascending; none where the kill came before its first turn."""
+    answer = await client.get(f"/v1/sessions/{session}/messages", params={"limit": _MOST_MESSAGES})
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return []
+    page: dict[str, Any] = answer.raise_for_status().json()
+    if page["next_cursor"] is not None:
+        raise AssertionError(f"{session} has more than {_MOST_MESSAGES} messages")
+    items: list[Any] = page["items"]
+    return items
