@@ -15,7 +15,7 @@ T = TypeVar("T")
 MOST_THREADS: Final = 8
 """Work in Python takes turns with the event loop, 5 ms each: many threads would make it late."""
 NAME: Final = "context0-blocking"
-_INLINE_ITEMS: Final = 16
+_INLINE_ITEMS: Final = 24
 _INLINE_CHARACTERS: Final = 4_000
 
 

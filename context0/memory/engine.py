@@ -53,7 +53,6 @@ from stores.filters import Filter, parse_filter
 from stores.records import HistoryEntry, Keyset, Memory, MemoryId, Page, Scope
 
 _CURSOR_KEY: Final = "cursor_key"
-_INLINE_ITEMS: Final = 16
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from context0.memory.writing import Draft
 from stores.errors import Full, Timeout, Unavailable
 from stores.records import Document, Memory, Scope
 
-_TOGETHER: Final = 16
+_TOGETHER: Final = 24
 """So many are made ready at a time: about 2 ms of the event loop, which others then have."""
 _ALIKE: Final = (Unavailable, Timeout, Full)
 """Failures of the store that would meet each of them, were it tried again alone."""
@@ -32,7 +32,7 @@ class Gathering:
     """Takes single adds. One that is alone goes straight through; those beside others share embedding, reading and,
     of one owner, the write.
 
-    documents: makes what is to be written of up to 16 drafts, of any owners. write: stores it unless the owner was
+    documents: makes what is to be written of up to 24 drafts, of any owners. write: stores it unless the owner was
     erased after a time, and returns what is stored for each. One that fails fails alone, and one that is cancelled is
     no concern of the others; it may be written all the same when it was under way.
     """
