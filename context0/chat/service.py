@@ -159,8 +159,9 @@ class ChatService(Conversations):
             answered = Answered(turn)
             with self._not_forgotten(answered, live):
                 await self._answer(answered, live, _nowhere)
-                remembered = await self._doubted(answered, live)
-            self._keep(self._afterwards(answered, live, _nowhere, remembered), live)
+            doubted = self._keep(self._doubted(answered, live), live)
+            self._keep(self._afterwards(answered, live, _nowhere, doubted), live)
+            remembered = await _outcome(doubted)
         return ChatReply(**reply_fields(answered, remembered))
 
     async def stream(
@@ -237,7 +238,7 @@ class ChatService(Conversations):
         try:
             with self._not_forgotten(answered, live):
                 await self._answer(answered, live, live.emit)
-                remembered = await self._remembered(answered, live, within_s=_REMEMBERED_WITHIN_S)
+                remembered = await _outcome(self._remember(answered, live), within_s=_REMEMBERED_WITHIN_S)
                 await live.emit(DoneEvent(**reply_fields(answered, remembered)))
             await self._afterwards(answered, live, live.emit)
         except (Context0Error, StoreError) as failed:
@@ -286,26 +287,18 @@ class ChatService(Conversations):
             live.remembering = self._keep(remembering, live)
         return live.remembering
 
-    async def _remembered(self, answered: Answered, live: LiveTurn, *, within_s: float | None = None) -> Remembered:
-        """Return what rules remembered of the turn; what was cut off, or is not yet through, is a failure in it."""
-        remembering = self._remember(answered, live)
-        await asyncio.wait((remembering,), timeout=within_s)
-        if remembering.done() and not remembering.cancelled():
-            return remembering.result()
-        return Remembered(failures=(("memory_manager", "cancelled" if remembering.done() else "deadline"),))
-
     async def _doubted(self, answered: Answered, live: LiveTurn) -> Remembered:
         """Return what rules remembered of the turn, when the user is asked about what contradicts it."""
-        remembered = await self._remembered(answered, live)
+        remembered = await _outcome(self._remember(answered, live))
         return await self._coordinator.doubts(answered, remembered) if remembered.states_facts else remembered
 
     async def _afterwards(
-        self, answered: Answered, live: LiveTurn, emit: Emit, remembered: Remembered | None = None
+        self, answered: Answered, live: LiveTurn, emit: Emit, doubted: "asyncio.Task[Remembered] | None" = None
     ) -> None:
         """Analyse the turn, tell what was remembered of it, and note what takes a model to read."""
         log_turn(answered)
         analysing = self._keep(self._meter.analysing(answered, self._coordinator.analyse(answered)), live)
-        remembered = remembered or await self._doubted(answered, live)
+        remembered = await _outcome(doubted or self._keep(self._doubted(answered, live), live))
         await tell_remembered(remembered, emit)
         if remembered.extraction == "full":
             async with self._extractions:
@@ -387,6 +380,14 @@ class ChatService(Conversations):
 
 async def _nowhere(_: ChatEvent) -> None:
     """For a turn that nobody watches."""
+
+
+async def _outcome(remembering: "asyncio.Task[Remembered]", within_s: float | None = None) -> Remembered:
+    """Return what was remembered; what was cut off, or is not yet through, is a failure in it."""
+    await asyncio.wait((remembering,), timeout=within_s)
+    if remembering.done() and not remembering.cancelled():
+        return remembering.result()
+    return Remembered(failures=(("memory_manager", "cancelled" if remembering.done() else "deadline"),))
 
 
 def _cache_limits(settings: Settings | None) -> CacheLimits:

@@ -19,6 +19,7 @@ import orjson
 from context0.llm.extractive import ExtractiveLLM
 from tests.engine_bench import open_bench
 from tests.faults.rows.outcome import Outcome, RowOptions
+from tests.security.isolation import settled
 from tests.security.payloads import objects, texts
 from tests.service_bench import open_service
 
@@ -49,6 +50,7 @@ async def _run(backend: str, options: RowOptions) -> Outcome:
             for client, said in ((victim, f"my secret word is {CANARY}"), (attacker, "my word is plain")):
                 await client.post("/v1/memories", json={"content": said, "metadata": {"key": said}, "speaker": said})
             await victim.post("/v1/chat", json={"message": f"My secret is {CANARY}", "session_id": "hers"})
+            await settled(service)
             before = await _everything(victim)
             for family, payload in chosen:
                 counts[family] += 1

@@ -170,7 +170,7 @@ async def _round(
         for number in order:
             ids = (theirs, unknown)[number]
             told[number] = await _asked(twins[number], position, _named(value, ids), found.times_s[number])
-            await _settled(service)
+            await settled(service)
         _judge(position, value, told, victim, found)
     for stranger in twins:
         await stranger.client.aclose()
@@ -179,7 +179,7 @@ async def _round(
     await victim.client.aclose()
 
 
-async def _settled(service: ServiceBench) -> None:
+async def settled(service: ServiceBench) -> None:
     """Return when nothing runs behind an answer any more: what it leaves may show in the next one."""
     while running := set(service.services.chat._background):
         await asyncio.wait(running)

@@ -1,5 +1,6 @@
 """Everything is measured, and nothing of a user is told: engine, chat and service (B8, A12, E11, S14)."""
 
+import asyncio
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from context0.api.app import create_app
 from context0.api.auth import LocalDeveloper
 from context0.api.measuring import open_measuring
 from context0.api.opening import open_services
+from context0.chat.service import ChatService
 from context0.errors import Context0Error
 from context0.memory.engine import MemoryEngine
 from context0.observability.logs import structured_logs
@@ -34,7 +36,10 @@ SESSION_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-")
 class Watched:
     """A service over a fresh store and a loopback model, its client, and all that it logs."""
 
-    def __init__(self, client: httpx.AsyncClient, engine: MemoryEngine, log: io.StringIO, model: Any) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, engine: MemoryEngine, log: io.StringIO, model: Any, chat: ChatService
+    ) -> None:
+        self.chat = chat
         self.client = client
         self.engine = engine
         self.log = log
@@ -79,7 +84,7 @@ async def service(tmp_path: Path, log: io.StringIO) -> AsyncIterator[Watched]:
         app = create_app(services, routers=measuring.routers)
         transport = httpx.ASGITransport(app=app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))
-        yield Watched(client, engine, log, model)
+        yield Watched(client, engine, log, model, services.chat)
 
 
 async def use(service: Watched) -> None:
@@ -92,6 +97,8 @@ async def use(service: Watched) -> None:
     await service.send("POST", "/v1/memories/search", json={"query": ["a", CANARY]})
     service.model.script(Reply(tokens=(CANARY, " it", " is")))
     await service.send("POST", "/v1/chat", json={"message": f"Where is {CANARY}? My key is {KEY}"})
+    while service.chat._background:  # which asks the model too
+        await asyncio.wait(set(service.chat._background))
     service.model.script(*[refusal(500, message=CANARY)] * 3)
     await service.send("POST", "/v1/chat", json={"message": f"And again {CANARY}"})
     headers = {"Accept": "text/event-stream"}
