@@ -21,7 +21,7 @@ async def counted(url: str, *, repeats: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             data_dir=Path(folder), metrics=False, _env_file=None, search_cache_bytes=0, list_cache_bytes=0,
-            llm_provider="scripted", chat_extraction="rules", owner_index_staleness_s=3_600,
+            llm_provider="scripted", chat_extraction="rules", owner_index_staleness_s=3_600, index_interval_s=3_600,
         )  # fmt: skip
         documents = MongoDocuments(database)
         parts = replace(

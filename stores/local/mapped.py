@@ -20,7 +20,7 @@ PROPOSED: Final = 1_024
 _PROPOSED_TIMES: Final = 3
 """Rows that the signs propose, at least, and for each one wanted."""
 _CHUNK_ROWS: Final = 16_384
-_TOUCHED_BYTES: Final = 256 << 20
+_TOUCHED_BYTES: Final = 512 << 20
 _AROUND_BYTES: Final = 1 << 16
 """What Linux maps of a file that is cached, where one byte of it is read (`fault_around_bytes`)."""
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -31,7 +31,7 @@ Packed = npt.NDArray[np.uint64]
 class MappedVectors:
     """The rows of an edition as it was when it was opened; only which of them are alive changes.
 
-    Of the mapped vectors at most about 256 MiB stay in the memory of the process: they are handed back, and come again
+    Of the mapped vectors at most about 512 MiB stay in the memory of the process: they are handed back, and come again
     from the page cache of the system, at half a microsecond a page.
     """
 
