@@ -16,7 +16,7 @@ from stores.records import FloatMatrix, FloatVector, Hit, MemoryId
 
 GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 """One removal: of this id, as far as it is among so many first rows."""
-PROPOSED: Final = 1_024
+PROPOSED: Final = 1_536
 _PROPOSED_TIMES: Final = 3
 """Rows that the signs propose, at least, and for each one wanted."""
 _CHUNK_ROWS: Final = 16_384
