@@ -19,7 +19,6 @@ GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 PROPOSED: Final = 1_536
 _PROPOSED_TIMES: Final = 3
 """Rows that the signs propose, at least, and for each one wanted."""
-_CHUNK_ROWS: Final = 16_384
 _TOUCHED_BYTES: Final = 512 << 20
 _AROUND_BYTES: Final = 1 << 16
 """What Linux maps of a file that is cached, where one byte of it is read (`fault_around_bytes`)."""
@@ -126,13 +125,8 @@ class MappedVectors:
         return best_hits(self._scores(rows, vector), rows, limit, self.ids)
 
     def _scores(self, rows: Rows, vector: FloatVector) -> npt.NDArray[np.float32]:
-        scores = np.empty(len(rows), np.float32)
-        for start in range(0, len(rows), _CHUNK_ROWS):
-            part = rows[start : start + _CHUNK_ROWS]
-            in_a_row = bool((np.diff(part) == 1).all())
-            block = self.matrix[part[0] : part[-1] + 1] if in_a_row else self.matrix[part]
-            scores[start : start + len(part)] = block @ vector
-            self._hand_back(len(part) * max(self.dimension * 4, 1 if in_a_row else _AROUND_BYTES))
+        scores: npt.NDArray[np.float32] = self.matrix[rows] @ vector
+        self._hand_back(len(rows) * max(self.dimension * 4, _AROUND_BYTES))
         return scores
 
     def _hand_back(self, touched: int) -> None:

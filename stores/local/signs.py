@@ -61,7 +61,7 @@ class Signs:
     def near(self, vector: FloatVector, count: int, allowed: Mask, allowed_count: int) -> Rows:
         """Return about `count` rows, of the allowed ones, that are likely the nearest; all where there are no more.
 
-        On one core some 3 ms for a million rows of 256 numbers; less where few are allowed.
+        On one core some 4 ms for a million rows of 256 numbers; less where few are allowed.
         """
         if allowed_count <= count:
             return np.flatnonzero(allowed)
@@ -126,7 +126,7 @@ def _smallest(distances: Distances, count: int) -> Rows:
     if len(distances) <= count * _SCATTERED:
         return np.argpartition(distances, count)[:count]
     sample = distances[::_SAMPLED_EVERY]
-    limit = np.partition(sample, count // _SAMPLED_EVERY)[count // _SAMPLED_EVERY]
+    limit = int(np.partition(sample, count // _SAMPLED_EVERY)[count // _SAMPLED_EVERY])
     while len(places := np.flatnonzero(distances < limit)) < count // 2:
         limit += 1
     if len(places) > 2 * count:  # many at the same distance, or a sample that deceives
