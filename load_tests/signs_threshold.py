@@ -19,7 +19,7 @@ import numpy as np
 
 from stores.local.building import RowWriter
 from stores.local.editions import begin
-from stores.local.mapped import MappedVectors
+from stores.local.file_vectors import FileVectors
 from stores.owner.vector_set import VectorSet
 from stores.records import MemoryId
 
@@ -56,10 +56,10 @@ def measure(size: int, queries: np.ndarray) -> dict[str, float]:
         with RowWriter(begin(Path(folder)), step=size) as writer:
             writer.add(ids, [1] * size, [row.tobytes() for row in rows])
             edition = writer.commit(complete=True)
-        mapped = MappedVectors(edition)
+        filed = FileVectors(edition)
         build_s = time.perf_counter() - started
-        signs_ms = median_ms(lambda query: mapped.top(query, LIMIT), queries)
-        found = [{hit.id for hit in mapped.top(query, LIMIT)} for query in queries]
+        signs_ms = median_ms(lambda query: filed.top(query, LIMIT), queries)
+        found = [{hit.id for hit in filed.top(query, LIMIT)} for query in queries]
     recall = statistics.mean(len(a & b) / LIMIT for a, b in zip(exact, found, strict=True))
     return {"size": size, "exact_ms": exact_ms, "signs_ms": signs_ms, "recall": recall, "build_s": build_s}
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from stores.errors import DimensionMismatch
 from stores.local.editions import ROW, Edition, checksum, sync
-from stores.local.mapped import MappedVectors, packed
+from stores.local.file_vectors import FileVectors, packed
 from stores.local.signs import signs_of, width_of
 from stores.records import MemoryId
 
@@ -29,7 +29,7 @@ class RowWriter:
     def __init__(self, edition: Edition, *, step: int) -> None:
         self.edition = edition
         self._step = step
-        self._known = MappedVectors(edition) if edition.manifest.rows else None
+        self._known = FileVectors(edition) if edition.manifest.rows else None
         self._dimension = edition.manifest.dimension
         self._count = edition.manifest.rows
         self._sums = {name: getattr(edition.manifest, f"{name}_sum") for name in _FILES}

@@ -1,4 +1,4 @@
-"""The vectors of one owner: those that are mapped, if there are many, and in memory what changed since."""
+"""The vectors of one owner: those in files, if there are many, and in memory what changed since."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from stores.errors import DimensionMismatch
-from stores.local.mapped import MappedVectors
+from stores.local.file_vectors import FileVectors
 from stores.local.sizes import Sizes
 from stores.owner.vector_set import VectorSet
 from stores.records import FloatVector, Hit, IndexRow, MemoryId, Validity
@@ -37,31 +37,31 @@ class Watermark:
 
 
 class OwnerVectors:
-    """Follows the documents; `mapped` never changes, but for which of its rows are alive."""
+    """Follows the documents; `filed` never changes, but for which of its rows are alive."""
 
-    def __init__(self, mapped: MappedVectors | None = None) -> None:
-        self.mapped = mapped
+    def __init__(self, filed: FileVectors | None = None) -> None:
+        self.filed = filed
         self.recent = VectorSet()
-        self.changed_ms = 0 if mapped is None else mapped.edition.manifest.changed_ms
+        self.changed_ms = 0 if filed is None else filed.edition.manifest.changed_ms
         self._seen = Watermark(self.changed_ms)
         self._versions: dict[MemoryId, int] = {}
         self._removed: set[MemoryId] | None = None
 
     def __len__(self) -> int:
-        return len(self.recent) + (0 if self.mapped is None else len(self.mapped))
+        return len(self.recent) + (0 if self.filed is None else len(self.filed))
 
     @property
     def nbytes(self) -> int:
-        return self.recent.nbytes + (0 if self.mapped is None else self.mapped.nbytes)
+        return self.recent.nbytes + (0 if self.filed is None else self.filed.nbytes)
 
     @property
     def worn(self) -> bool:
-        return self.mapped is None and self.recent.dead > max(256, len(self.recent) // 2)
+        return self.filed is None and self.recent.dead > max(256, len(self.recent) // 2)
 
     @property
     def is_quick(self) -> bool:
         """Say whether a search takes less than about a millisecond."""
-        return self.mapped is None and self.recent.matrix.nbytes <= _INLINE_BYTES
+        return self.filed is None and self.recent.matrix.nbytes <= _INLINE_BYTES
 
     @property
     def durable_ms(self) -> int:
@@ -69,12 +69,12 @@ class OwnerVectors:
         return self._seen.durable_ms
 
     def wants_new_edition(self, sizes: Sizes) -> bool:
-        if self.mapped is None:
+        if self.filed is None:
             return len(self.recent) >= sizes.files_from
-        return self.mapped.dead > max(sizes.files_from, len(self.mapped) // 2)
+        return self.filed.dead > max(sizes.files_from, len(self.filed) // 2)
 
     def wants_growth(self, sizes: Sizes) -> bool:
-        return self.mapped is not None and len(self.recent.ids) > sizes.behind
+        return self.filed is not None and len(self.recent.ids) > sizes.behind
 
     def apply(self, rows: Sequence[IndexRow]) -> None:
         """Take over `rows`; those without an embedding, and versions already known, have no effect."""
@@ -88,8 +88,8 @@ class OwnerVectors:
             return
         self.recent.add_rows(list(fresh), [row.embedding for row in fresh.values()])
         self._versions.update((i, row.version) for i, row in fresh.items())
-        if self.mapped is not None:
-            self.mapped.mask(self.mapped.rows_of(list(fresh)))
+        if self.filed is not None:
+            self.filed.mask(self.filed.rows_of(list(fresh)))
 
     def settle(self, validity: Mapping[MemoryId, Validity]) -> None:
         """A vector stays what it is, whether or not its memory holds."""
@@ -102,24 +102,24 @@ class OwnerVectors:
             self._versions.pop(memory_id, None)
         if self._removed is not None:
             self._removed.update(ids)
-        if self.mapped is not None:
-            self.mapped.mask(self.mapped.rows_of(ids))
+        if self.filed is not None:
+            self.filed.mask(self.filed.rows_of(ids))
 
     def check(self, vector: FloatVector) -> None:
         """Raise InvalidVector or DimensionMismatch."""
         self.recent.check(vector)
-        if self.mapped is not None and len(vector) != self.mapped.dimension:
-            raise DimensionMismatch(self.mapped.dimension, len(vector))
+        if self.filed is not None and len(vector) != self.filed.dimension:
+            raise DimensionMismatch(self.filed.dimension, len(vector))
 
     def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
         """Return the nearest, best first, equal scores by ascending id. Raises InvalidVector, DimensionMismatch."""
         self.check(vector)
         hits = self.recent.top(vector, limit, among)
-        if self.mapped is None:
+        if self.filed is None:
             return hits
         if self.recent.row_of:
             among = among if among is None else [i for i in among if i not in self.recent.row_of]
-        both = [*hits, *self.mapped.top(vector, limit, among)]
+        both = [*hits, *self.filed.top(vector, limit, among)]
         return sorted(both, key=lambda hit: (-hit.score, hit.id))[:limit]
 
     def changes(self) -> tuple[list[MemoryId], list[int], list[bytes]]:
@@ -133,27 +133,27 @@ class OwnerVectors:
         """Remember what is removed from now on, for the `adopt` of files that are being written now."""
         self._removed = set()
 
-    def adopt(self, mapped: MappedVectors) -> None:
-        """Search `mapped` from now on, and keep in memory what it does not have."""
-        former = self.mapped
-        if former is not None and former.edition.folder == mapped.edition.folder:
-            mapped.mask(np.flatnonzero(~former.alive))
+    def adopt(self, filed: FileVectors) -> None:
+        """Search `filed` from now on, and keep in memory what it does not have."""
+        former = self.filed
+        if former is not None and former.edition.folder == filed.edition.folder:
+            filed.mask(np.flatnonzero(~former.alive))
         removed = (self._removed or set()) - self.recent.row_of.keys()
         ids, versions, vectors = self.changes()
-        stored = mapped.versions(mapped.rows_of(ids)).tolist()
+        stored = filed.versions(filed.rows_of(ids)).tolist()
         left = [place for place, version in enumerate(versions) if version > stored[place]]
         self.recent = VectorSet()
         if left:
             self.recent.add_rows([ids[place] for place in left], [vectors[place] for place in left])
         self._versions = {ids[place]: versions[place] for place in left}
-        mapped.mask(mapped.rows_of([*self._versions, *removed]))
-        self.mapped, self._removed = mapped, None
+        filed.mask(filed.rows_of([*self._versions, *removed]))
+        self.filed, self._removed = filed, None
 
     def _known_versions(self, ids: Sequence[MemoryId]) -> Mapping[MemoryId, int]:
         known = {memory_id: self._versions[memory_id] for memory_id in ids if memory_id in self._versions}
         others = [memory_id for memory_id in ids if memory_id not in known]
-        if self.mapped is None or not others:
+        if self.filed is None or not others:
             return known
-        rows = self.mapped.rows_of(others)
-        rows[~self.mapped.alive[rows]] = -1
-        return known | dict(zip(others, self.mapped.versions(rows).tolist(), strict=True))
+        rows = self.filed.rows_of(others)
+        rows[~self.filed.alive[rows]] = -1
+        return known | dict(zip(others, self.filed.versions(rows).tolist(), strict=True))

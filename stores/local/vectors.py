@@ -18,7 +18,7 @@ from stores.errors import DimensionMismatch, Full, StoreError, Unavailable
 from stores.local import editions
 from stores.local.building import RowWriter, Stopped
 from stores.local.editions import Edition, Torn
-from stores.local.mapped import MappedVectors, canonical, log_removal
+from stores.local.file_vectors import FileVectors, canonical, log_removal
 from stores.local.owner_vectors import OwnerVectors, Watermark
 from stores.local.sizes import Sizes
 from stores.owner.owner_cache import OwnerCache
@@ -175,12 +175,12 @@ class LocalVectors:
     async def _current(self, scope: Scope) -> OwnerVectors:
         """Return the owner's vectors; removals that other processes have noted are minded, and an erasure too."""
         vectors = await self._owners.get(scope)
-        if vectors.mapped is None:
+        if vectors.filed is None:
             return vectors
         try:
-            vectors.mapped.read_removals()
+            vectors.filed.read_removals()
         except FileNotFoundError:
-            if not vectors.mapped.edition.folder.parent.exists():
+            if not vectors.filed.edition.folder.parent.exists():
                 self._owners.drop(scope)
                 return await self._owners.get(scope)
         return vectors
@@ -262,7 +262,7 @@ class LocalVectors:
             return True
         stop = threading.Event()
         work: Coroutine[Any, Any, None]
-        if vectors.mapped is not None and not vectors.mapped.edition.is_current():
+        if vectors.filed is not None and not vectors.filed.edition.is_current():
             work = self._take_over(scope, vectors)
         elif vectors.wants_new_edition(self._sizes) or vectors.wants_growth(self._sizes):
             work = self._grow(scope, vectors, stop)
@@ -292,7 +292,7 @@ class LocalVectors:
     async def _grow(self, scope: Scope, vectors: OwnerVectors, stop: threading.Event) -> None:
         """Append what is in memory only; a new edition where much is dead, or there is none yet."""
         owner = await self._place(scope)
-        edition = None if vectors.mapped is None else vectors.mapped.edition
+        edition = None if vectors.filed is None else vectors.filed.edition
         vectors.mind_removals()
         if vectors.wants_new_edition(self._sizes):
             edition = await self._read(scope, owner, None, stop)
@@ -303,11 +303,11 @@ class LocalVectors:
             if not is_free or not edition.is_current():
                 await asyncio.sleep(_LOOK_AGAIN_S)
                 return
-            if vectors.mapped is not None and edition is vectors.mapped.edition:
+            if vectors.filed is not None and edition is vectors.filed.edition:
                 changes, step = vectors.changes(), self._sizes.step
                 edition = await in_thread(_appended, edition, changes, vectors.durable_ms, step)
                 self._tell(scope, edition, edition.manifest.rows)
-            vectors.adopt(await in_thread(MappedVectors, edition))
+            vectors.adopt(await in_thread(FileVectors, edition))
 
     async def _stop(self, scope: Scope) -> None:
         work = self._working.get(scope)
@@ -316,9 +316,9 @@ class LocalVectors:
             await asyncio.wait((work.task,))
 
 
-def _opened(edition: Edition) -> MappedVectors:
+def _opened(edition: Edition) -> FileVectors:
     edition.verify()
-    return MappedVectors(edition)
+    return FileVectors(edition)
 
 
 def _written_to(owner: Path, edition: Edition | None, step: int) -> RowWriter:

@@ -1,8 +1,8 @@
-"""Vectors of one owner as mapped files, whose signs, in memory, propose the rows that the vectors then decide about."""
+"""Vectors of one owner in files, whose signs, in memory, propose the rows that the vectors then decide about."""
 
-import mmap
 import os
 import re
+import weakref
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -19,27 +19,24 @@ GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 PROPOSED: Final = 1_536
 _PROPOSED_TIMES: Final = 3
 """Rows that the signs propose, at least, and for each one wanted."""
-_TOUCHED_BYTES: Final = 512 << 20
-_AROUND_BYTES: Final = 1 << 16
-"""What Linux maps of a file that is cached, where one byte of it is read (`fault_around_bytes`)."""
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Packed = npt.NDArray[np.uint64]
 
 
-class MappedVectors:
+class FileVectors:
     """The rows of an edition as it was when it was opened; only which of them are alive changes.
 
-    Of the mapped vectors at most about 512 MiB stay in the memory of the process: they are handed back, and come again
-    from the page cache of the system, at half a microsecond a page.
+    The vectors stay in their file: those that are proposed are read, 1.5 us each where the system has them cached.
+    Mapped, they would take half of that, but a row brings its surroundings into the memory of the process, up to all.
     """
 
     def __init__(self, edition: Edition) -> None:
         """Open the files; `Edition.verify` has seen to it that they are whole. Raises Torn, OSError."""
         manifest = edition.manifest
         self.edition = edition
-        self._map = _mapped(edition, manifest.rows * manifest.dimension * 4)
-        self.matrix: FloatMatrix = np.frombuffer(self._map, "<f4").reshape(manifest.rows, manifest.dimension)
+        self._vectors = _opened(edition)
+        weakref.finalize(self, os.close, self._vectors)
         self._rows = np.fromfile(edition.rows, ROW, manifest.rows)
         keys = _keys(self._rows["id"])
         self._order = np.argsort(keys, kind="stable").astype(np.int32)
@@ -49,7 +46,6 @@ class MappedVectors:
         self._living = int(self.alive.sum())
         self._signs = Signs(_signs(edition))
         self._gone_read = 0
-        self._touched = 0
         self.read_removals()
 
     def __len__(self) -> int:
@@ -66,7 +62,7 @@ class MappedVectors:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in the memory of the process, without what is mapped."""
+        """Bytes in the memory of the process."""
         return sum(part.nbytes for part in (self._rows, self._order, self._keys, self.alive, self._signs))
 
     def rows_of(self, ids: Collection[MemoryId]) -> Rows:
@@ -125,15 +121,10 @@ class MappedVectors:
         return best_hits(self._scores(rows, vector), rows, limit, self.ids)
 
     def _scores(self, rows: Rows, vector: FloatVector) -> npt.NDArray[np.float32]:
-        scores: npt.NDArray[np.float32] = self.matrix[rows] @ vector
-        self._hand_back(len(rows) * max(self.dimension * 4, _AROUND_BYTES))
-        return scores
-
-    def _hand_back(self, touched: int) -> None:
-        self._touched += touched
-        if self._touched > _TOUCHED_BYTES and isinstance(self._map, mmap.mmap):
-            self._touched = 0
-            self._map.madvise(mmap.MADV_DONTNEED)
+        size = self.dimension * 4
+        read = b"".join([os.pread(self._vectors, size, row * size) for row in rows.tolist()])
+        matrix: FloatMatrix = np.frombuffer(read, "<f4").reshape(len(rows), self.dimension)
+        return matrix @ vector
 
 
 def packed(ids: Sequence[str]) -> Packed:
@@ -180,15 +171,13 @@ def _keys(ids: Packed) -> npt.NDArray[np.uint64]:
     return mixed
 
 
-def _mapped(edition: Edition, size: int) -> mmap.mmap | bytes:
-    if not size:
-        return b""
-    with edition.vectors.open("rb") as file:
-        if os.fstat(file.fileno()).st_size < size:
-            raise Torn("vectors is too short")
-        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-    mapped.madvise(mmap.MADV_RANDOM)
-    return mapped
+def _opened(edition: Edition) -> int:
+    """Return a descriptor of the vectors' file, which is as long as it is to be."""
+    descriptor = os.open(edition.vectors, os.O_RDONLY | os.O_CLOEXEC)
+    if os.fstat(descriptor).st_size < edition.manifest.rows * edition.manifest.dimension * 4:
+        os.close(descriptor)
+        raise Torn("vectors is too short")
+    return descriptor
 
 
 def _signs(edition: Edition) -> Bits:
