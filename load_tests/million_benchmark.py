@@ -113,7 +113,7 @@ async def search(folder: Path, options: argparse.Namespace, times: Any, counts: 
         found, taken = await _queries(parts.vectors, asked, scope)
         times.add("vector store alone, p50", "", p50(taken))
         times.add("vector store alone, p99", "", p99(taken))
-        for kind, name in (("RssAnon", "memory of the index, MB"), ("RssFile", "… filed and touched, MB")):
+        for kind, name in (("RssAnon", "memory of the index, MB"), ("RssFile", "… mapped and touched, MB")):
             counts.add(name, "", _status(kind) - before[kind])
         for arm in (*ARMS, "all arms"):
             chosen = {} if arm == "all arms" else {"strategies": [arm]}
