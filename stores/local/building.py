@@ -9,10 +9,11 @@ import numpy as np
 from stores.errors import DimensionMismatch
 from stores.local.editions import ROW, Edition, checksum, sync
 from stores.local.file_vectors import FileVectors, packed
+from stores.local.octets import octets_of, octets_width
 from stores.local.signs import signs_of, width_of
 from stores.records import MemoryId
 
-_FILES: Final = ("vectors", "signs", "rows")
+_FILES: Final = ("vectors", "octets", "signs", "rows")
 
 
 class Stopped(Exception):
@@ -61,8 +62,10 @@ class RowWriter:
                 raise DimensionMismatch(self._dimension, len(vector) // 4)
         block = np.frombuffer(b"".join(vectors), "<f4").reshape(len(ids), self._dimension)
         marks = np.zeros(len(ids), ROW)
-        marks["id"], marks["version"] = packed(ids), versions
-        for name, rows in (("vectors", block), ("signs", signs_of(block)), ("rows", marks)):
+        octets, scales = octets_of(block)
+        marks["id"], marks["version"], marks["scale"] = packed(ids), versions, scales
+        parts = (("vectors", block), ("octets", octets), ("signs", signs_of(block)), ("rows", marks))
+        for name, rows in parts:
             first = self._count * self._stride(name) // 4
             self._sums[name] = checksum(np.frombuffer(rows.tobytes(), "<u4"), self._sums[name], first)
             self._files[name].write(rows.tobytes())
@@ -85,4 +88,9 @@ class RowWriter:
 
     def _stride(self, name: str) -> int:
         """Return the bytes of a row in a file."""
-        return {"vectors": self._dimension * 4, "signs": width_of(self._dimension), "rows": ROW.itemsize}[name]
+        return {
+            "vectors": self._dimension * 4,
+            "octets": octets_width(self._dimension),
+            "signs": width_of(self._dimension),
+            "rows": ROW.itemsize,
+        }[name]

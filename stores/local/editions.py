@@ -1,7 +1,7 @@
 """Where one owner's vectors lie on disk: in editions, each a folder whose manifest says what of its files counts.
 
     <folder>/<digest of the owner>/lock
-                                  /<edition>/manifest.json  vectors  signs  rows  gone
+                                  /<edition>/manifest.json  vectors  octets  signs  rows  gone
 
 An edition is begun empty, grows, and is replaced by a newer one; the manifest is written last, whole, and vouches for
 the bytes it speaks of by checksums. Folders are made only before the documents are read, by
@@ -23,10 +23,11 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
+from stores.local.octets import octets_width
 from stores.local.signs import width_of
 
-FORMAT: Final = 2
-ROW: Final = np.dtype([("id", "<u8", 2), ("version", "<u8")])
+FORMAT: Final = 3
+ROW: Final = np.dtype([("id", "<u8", 2), ("version", "<u8"), ("scale", "<f4")])
 """What is kept of a row beside its vector."""
 _WORDS_A_BLOCK: Final = 1 << 18
 _BLOCKS_AT_ONCE: Final = 16
@@ -51,6 +52,7 @@ class Manifest:
     complete: bool = False
     changed_ms: int = 0
     vectors_sum: int = 0
+    octets_sum: int = 0
     rows_sum: int = 0
     signs_sum: int = 0
 
@@ -66,6 +68,10 @@ class Edition:
     @property
     def vectors(self) -> Path:
         return self.folder / "vectors"
+
+    @property
+    def octets(self) -> Path:
+        return self.folder / "octets"
 
     @property
     def rows(self) -> Path:
@@ -105,6 +111,7 @@ class Edition:
         for path, size, known in (
             (self.rows, manifest.rows * ROW.itemsize, manifest.rows_sum),
             (self.vectors, manifest.rows * manifest.dimension * 4, manifest.vectors_sum),
+            (self.octets, manifest.rows * octets_width(manifest.dimension), manifest.octets_sum),
             (self.signs, manifest.rows * width_of(manifest.dimension), manifest.signs_sum),
         ):
             try:
@@ -130,7 +137,7 @@ def begin(owner: Path) -> Edition:
     last = max((int(path.name.partition("-")[0]) for path in owner.glob("[0-9]*")), default=0)
     folder = owner / f"{last + 1:06d}-{uuid4().hex[:12]}"
     folder.mkdir(mode=0o700)
-    for name in ("vectors", "signs", "rows", "gone"):
+    for name in ("vectors", "octets", "signs", "rows", "gone"):
         (folder / name).touch(mode=0o600)
     return Edition(folder=folder, manifest=Manifest(), stamp=(0, 0)).published()
 

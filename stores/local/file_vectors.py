@@ -1,4 +1,4 @@
-"""Vectors of one owner in files, whose signs, in memory, propose the rows that the vectors then decide about."""
+"""Vectors of one owner in files: their signs propose rows, their octets choose of these, the vectors decide."""
 
 import os
 import re
@@ -9,16 +9,22 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stores.local.editions import ROW, Edition, Torn
+from stores.local.editions import ROW, Edition, Manifest, Torn
+from stores.local.octets import Bytes, Octets, octets_width
 from stores.local.signs import Bits, Mask, Rows, Signs, width_of
 from stores.owner.vector_set import best_hits
 from stores.records import FloatMatrix, FloatVector, Hit, MemoryId
 
 GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 """One removal: of this id, as far as it is among so many first rows."""
-PROPOSED: Final = 1_536
-_PROPOSED_TIMES: Final = 3
+PROPOSED: Final = 5_120
+_PROPOSED_TIMES: Final = 8
 """Rows that the signs propose, at least, and for each one wanted."""
+READ: Final = 64
+_READ_TIMES: Final = 3
+"""Rows whose vectors are read, at least, and for each one wanted."""
+_OCTETS_IN_MEMORY: Final = 512 << 20
+"""Where they are more, they stay in their file, mapped."""
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Packed = npt.NDArray[np.uint64]
@@ -27,8 +33,7 @@ Packed = npt.NDArray[np.uint64]
 class FileVectors:
     """The rows of an edition as it was when it was opened; only which of them are alive changes.
 
-    The vectors stay in their file: those that are proposed are read, 1.5 us each where the system has them cached.
-    Mapped, they would take half of that, but a row brings its surroundings into the memory of the process, up to all.
+    The vectors stay in their file: those that the octets choose are read, 1.5 us each where the system has them cached.
     """
 
     def __init__(self, edition: Edition) -> None:
@@ -45,6 +50,7 @@ class FileVectors:
         self.alive[self._order[:-1][self._keys[1:] == self._keys[:-1]]] = False  # a later row has taken its place
         self._living = int(self.alive.sum())
         self._signs = Signs(_signs(edition))
+        self._octets: Octets | None = None
         self._gone_read = 0
         self.read_removals()
 
@@ -62,8 +68,10 @@ class FileVectors:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in the memory of the process."""
-        return sum(part.nbytes for part in (self._rows, self._order, self._keys, self.alive, self._signs))
+        """Bytes in the memory of the process, once it was searched."""
+        octets = _octets_size(self.edition.manifest)
+        held = octets if octets <= _OCTETS_IN_MEMORY else 0
+        return held + sum(part.nbytes for part in (self._rows, self._order, self._keys, self.alive, self._signs))
 
     def rows_of(self, ids: Collection[MemoryId]) -> Rows:
         """Return the row of each id, -1 for unknown ones: int64, shape (ids,)."""
@@ -107,8 +115,8 @@ class FileVectors:
         self._gone_read += len(noted)
 
     def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
-        """Return the nearest living rows, best first, equal scores by ascending id: the nearest of what the signs
-        propose, which with ten wanted of a million misses less than one in a hundred. Exact where few are searched."""
+        """Return the nearest living rows, best first, equal scores by ascending id: the nearest of what signs and
+        octets leave, which with ten wanted of a million misses less than one in a hundred."""
         if among is None:
             allowed, count = self.alive, self._living
         else:
@@ -117,7 +125,10 @@ class FileVectors:
             allowed[known[known >= 0]] = True
             allowed &= self.alive
             count = int(np.count_nonzero(allowed))
-        rows = np.sort(self._signs.near(vector, max(PROPOSED, _PROPOSED_TIMES * limit), allowed, count))
+        rows = self._signs.near(vector, max(PROPOSED, _PROPOSED_TIMES * limit), allowed, count)
+        if self._octets is None:
+            self._octets = _octets(self.edition, self._rows["scale"])
+        rows = np.sort(self._octets.nearest(rows, vector, max(READ, _READ_TIMES * limit)))
         return best_hits(self._scores(rows, vector), rows, limit, self.ids)
 
     def _scores(self, rows: Rows, vector: FloatVector) -> npt.NDArray[np.float32]:
@@ -178,6 +189,20 @@ def _opened(edition: Edition) -> int:
         os.close(descriptor)
         raise Torn("vectors is too short")
     return descriptor
+
+
+def _octets(edition: Edition, scales: FloatVector) -> Octets:
+    shape = edition.manifest.rows, octets_width(edition.manifest.dimension)
+    numbers: Bytes
+    if _octets_size(edition.manifest) <= _OCTETS_IN_MEMORY:
+        numbers = np.fromfile(edition.octets, np.int8, shape[0] * shape[1]).reshape(shape)
+    else:
+        numbers = np.memmap(edition.octets, np.int8, "r", shape=shape)
+    return Octets(numbers, np.ascontiguousarray(scales))
+
+
+def _octets_size(manifest: Manifest) -> int:
+    return manifest.rows * octets_width(manifest.dimension)
 
 
 def _signs(edition: Edition) -> Bits:

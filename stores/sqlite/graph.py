@@ -100,12 +100,13 @@ def _search(
     counted: set[int] = set()
     for _ in range(hops):
         edges = _touching(connection, number, asked, as_of_ms, among)
-        degree = Counter(end for _, _, source, target in edges for end in {source, target} & asked)
+        degree = Counter(source for _, _, source, _ in edges)
+        degree.update(target for _, _, source, target in edges if target != source)
+        weights = {end: weight / math.log2(2 + degree[end]) for end in asked}
         for edge, memory_id, source, target in edges:
-            if edge in counted:
-                continue
-            counted.add(edge)
-            scores[memory_id] += sum(weight / math.log2(2 + degree[end]) for end in {source, target} & asked)
+            if edge not in counted:
+                counted.add(edge)
+                scores[memory_id] += weights.get(source, 0) + (weights.get(target, 0) if target != source else 0)
         asked = {end for _, _, source, target in edges for end in (source, target)} - seen
         seen |= asked
         weight /= 2

@@ -59,13 +59,14 @@ def _holders(connection: apsw.Connection, terms: Sequence[str], number: int, mem
     Beyond 20,000 it is an estimate, by how far in the owner's rows so many are.
     """
     first, last = row_range(number)
-    held = "SELECT rowid FROM memory_words WHERE memory_words MATCH ? AND rowid BETWEEN ? AND ?"
+    held = (
+        "SELECT count(*), max(row) FROM (SELECT rowid AS row FROM memory_words"
+        " WHERE memory_words MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?)"
+    )
     counted: dict[str, int] = {}
     for term in terms:
-        asked = (term, first, last)
-        found: int = connection.execute(f"SELECT count(*) FROM ({held} LIMIT ?)", (*asked, _MOST_READ)).get
+        ((found, row),) = query(connection, held, (term, first, last, _MOST_READ))
         if found == _MOST_READ:
-            row: int = connection.execute(f"{held} LIMIT 1 OFFSET ?", (*asked, _MOST_READ - 1)).get
             found = round(found * memories / (row - first + 1))
         if found:
             counted[term] = found

@@ -89,7 +89,7 @@ async def test_a_filter_that_shuts_out_the_near_ones_costs_no_recall(store: Loca
     assert [hit.id for hit in hits] == nearest(rows, vector, 10, far)
 
 
-async def test_scores_are_those_of_the_vectors_not_of_the_signs(store: LocalVectors, rows: FloatMatrix) -> None:
+async def test_scores_are_those_of_the_vectors_not_of_the_octets(store: LocalVectors, rows: FloatMatrix) -> None:
     vector = clustered(1, seed=3)[0]
     for hit in await store.query(vector, scope=ANNA, limit=20):
         assert hit.score == pytest.approx(float(rows[int(hit.id[-12:])] @ vector), abs=1e-6)
@@ -180,7 +180,7 @@ async def test_growth_extends_the_files_and_keeps_the_edition(
     assert (after.folder, after.manifest.rows) == (before.folder, MANY + 300)
     assert told == [(MANY + 300, MANY + 300)]
     assert await recall(store, np.concatenate([rows, extra])) >= 0.99
-    assert files_in(after.folder) == ["gone", "manifest.json", "rows", "signs", "vectors"]
+    assert files_in(after.folder) == ["gone", "manifest.json", "octets", "rows", "signs", "vectors"]
 
 
 async def test_searches_begin_growth_by_themselves_and_go_on_meanwhile(
@@ -235,7 +235,7 @@ async def test_two_who_build_at_the_same_time_build_once(
 # --- torn and foreign files
 
 
-@pytest.mark.parametrize("name", ["vectors", "rows", "signs", "manifest.json"])
+@pytest.mark.parametrize("name", ["vectors", "octets", "rows", "signs", "manifest.json"])
 @pytest.mark.parametrize("harm", ["cut", "zeros", "gone", "foreign"])
 async def test_a_file_that_is_torn_or_foreign_is_found_out_and_made_anew(
     store: LocalVectors, documents: ReferenceDocuments, rows: FloatMatrix, tmp_path: Path, name: str, harm: str

@@ -1,8 +1,10 @@
-"""The signs of vectors propose the nearest: whatever the dimension, whatever share may be found, however alike."""
+"""The signs of vectors propose the nearest, and their octets choose of these: whatever the dimension, whatever share
+may be found, however alike."""
 
 import numpy as np
 import pytest
 
+from stores.local.octets import Octets, octets_of, octets_width
 from stores.local.signs import Signs, signs_of, width_of
 from stores.records import FloatMatrix
 
@@ -28,15 +30,18 @@ def test_signs_take_a_bit_a_number_in_whole_words(dimension: int, width: int) ->
 @pytest.mark.parametrize("dimension", [100, 256, 384])
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.05, 0.005])
 def test_the_nearest_of_those_allowed_are_among_what_is_proposed(dimension: int, share: float) -> None:
-    rows, signs = unit(MANY, dimension, 1), Signs(signs_of(unit(MANY, dimension, 1)))
+    rows = unit(MANY, dimension, 1)
+    signs, octets = Signs(signs_of(rows)), Octets(*octets_of(rows))
     allowed = np.random.default_rng(3).random(MANY) < share
     found = 0
     for question in unit(20, dimension, 2):
-        proposed = signs.near(question, 500, allowed, int(allowed.sum()))
+        proposed = signs.near(question, 2_500, allowed, int(allowed.sum()))
         assert allowed[proposed].all()
-        assert len(set(proposed.tolist())) == len(proposed) <= 500
+        assert len(set(proposed.tolist())) == len(proposed) <= 5_000
+        chosen = octets.nearest(proposed, question, 40)
+        assert len(chosen) == min(40, len(proposed))
         scores = np.where(allowed, rows @ question, -2.0)
-        found += len(set(np.argsort(-scores)[:10].tolist()) & set(proposed.tolist()))
+        found += len(set(np.argsort(-scores)[:10].tolist()) & set(chosen.tolist()))
     assert found >= 0.99 * 200
 
 
@@ -52,7 +57,7 @@ def test_so_many_that_are_all_alike_are_no_harm() -> None:
     rows = np.repeat(unit(2, 256, 1), MANY // 2, axis=0)
     signs, allowed = Signs(signs_of(rows)), np.ones(MANY, np.bool_)
     near = signs.near(rows[0], 500, allowed, MANY)
-    assert len(near) == 500
+    assert 250 <= len(near) <= 1_000
     assert (near < MANY // 2).all()
 
 
@@ -61,3 +66,13 @@ def test_all_that_may_be_found_are_proposed_where_there_are_few() -> None:
     assert signs.near(unit(1, 64, 2)[0], 10, allowed, 0).tolist() == []
     allowed[[3, 700]] = True
     assert signs.near(unit(1, 64, 2)[0], 10, allowed, 2).tolist() == [3, 700]
+
+
+@pytest.mark.parametrize(("dimension", "width"), [(1, 4), (64, 64), (65, 68), (384, 384)])
+def test_octets_are_within_half_a_step_of_the_numbers(dimension: int, width: int) -> None:
+    rows = unit(30, dimension, 1)
+    rows[3] = 0
+    octets, scales = octets_of(rows)
+    assert (octets.shape, octets_width(dimension)) == ((30, width), width)
+    assert (np.abs(octets[:, :dimension] * scales[:, None] - rows) <= scales[:, None] * 0.5001).all()
+    assert not octets[:, dimension:].any()
