@@ -18,6 +18,7 @@ from stores.blocking import in_thread
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
 from stores.monitoring import CommandObserver, observed
 from stores.sqlite.commands import command_of
+from stores.sqlite.folders import make_folder
 from stores.sqlite.joined import outcomes_of
 from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
@@ -216,7 +217,7 @@ class SqliteDatabase:
 
     def _prepare_path(self) -> None:
         refuse_foreign_file(self.path, self._schema)
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if not self.path.exists():
             self.path.touch(mode=0o600)
 

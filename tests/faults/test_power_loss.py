@@ -1,12 +1,15 @@
 """D7 notices what it is there for; and a file that the power cut off while it was made is made anew."""
 
+import os
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from stores.errors import Incompatible
 from stores.sqlite.database import SqliteDatabase
+from stores.sqlite.message_log import SqliteMessageLog
 from tests.faults.rows.power_loss import crash, crash_points, record
 from tests.faults.rows.power_subjects import JOURNAL, STORE, Subject
 from tests.faults.rows.recorded_disk import Disk, Event, Loss, Synced, Told, recorded
@@ -35,6 +38,22 @@ def test_normal_does_not_pass_as_full() -> None:
     met = crash(JOURNAL, acts, crash_points(acts.log, IMAGES, random), random)
     assert met["lost"]
     assert not met["lost though synced"] + met["lost before what is kept"]
+
+
+@pytest.mark.parametrize("opened", [SqliteDatabase, SqliteMessageLog], ids=["store", "journal"])
+async def test_new_folders_are_synced_into_those_they_stand_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Any
+) -> None:
+    synced: set[tuple[int, int]] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(place_of(os.fstat(descriptor))))
+    subject = opened(tmp_path / "new" / "newer" / "context0")
+    await subject.open()
+    await subject.aclose()
+    assert {place_of(folder.stat()) for folder in (tmp_path, tmp_path / "new")} <= synced
+
+
+def place_of(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 async def cut_off(folder: Path) -> Path:
