@@ -73,12 +73,12 @@ def crash_points(log: Sequence[Event], count: int, random: Random) -> list[tuple
 
     A fifth each: just after an acknowledgement, before a sync, in a checkpoint, while the file is made, and anywhere.
     """
-    told = [at + 1 for at, event in enumerate(log) if isinstance(event, Told)]
+    made = next(at for at, event in enumerate(log) if isinstance(event, Synced) and event.name.endswith(".db"))
     places: list[Sequence[int]] = [
-        told,
+        [at + 1 for at, event in enumerate(log) if isinstance(event, Told)],
         [at for at, event in enumerate(log) if isinstance(event, Synced)],
         [at + 1 for at, event in enumerate(log) if isinstance(event, Written | Cut) and event.name.endswith(".db")],
-        range(told[0]),
+        range(made + 1),
         range(len(log) + 1),
     ]
     losses = list(Loss)
