@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -165,8 +166,8 @@ class SqliteDatabase:
         Waits for whoever reads older pages, for 5 s; then they stay until the next time. surely: raise Timeout then.
         """
         try:
-            is_busy = await self._writer.async_run(_truncate_log, self._writer)
-        except apsw.Error as exc:
+            is_busy = await self._writer.async_run(_truncate_log, self._writer, self.synchronous)
+        except (apsw.Error, OSError) as exc:
             raise translate(exc, self.path) from exc
         if is_busy and surely:
             raise Timeout(f"what was removed from {self.path} still stands in its log, as that is read; call again")
@@ -252,9 +253,15 @@ def _set_up_reader(connection: apsw.Connection) -> None:
     connection.pragma("cache_size", -32_000)
 
 
-def _truncate_log(connection: apsw.Connection) -> bool:
-    """Return whether a reader was in the way."""
+def _truncate_log(connection: apsw.Connection, synchronous: Synchronous) -> bool:
+    """Return whether a reader was in the way. With FULL no power cut brings the log back: SQLite does not sync it."""
     is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+    if not is_busy and synchronous == "FULL":
+        descriptor = os.open(connection.filename_wal, os.O_RDONLY | os.O_CLOEXEC)  # SQLite has no locks on this file
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     return bool(is_busy)
 
 

@@ -1,6 +1,7 @@
 """D7 notices what it is there for; and a file that the power cut off while it was made is made anew."""
 
 import os
+from contextlib import aclosing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -8,8 +9,12 @@ from typing import Any
 import pytest
 
 from stores.errors import Incompatible
+from stores.records import SessionId
+from stores.sqlite.chats import SqliteChats
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.message_log import SqliteMessageLog
+from tests.contracts.builders import ANNA
+from tests.contracts.chat_bench import begin, build_message, say
 from tests.faults.rows.power_loss import crash, crash_points, record
 from tests.faults.rows.power_subjects import JOURNAL, STORE, Subject
 from tests.faults.rows.recorded_disk import Disk, Event, Loss, Synced, Told, recorded
@@ -54,6 +59,32 @@ async def test_new_folders_are_synced_into_those_they_stand_in(
 
 def place_of(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+async def test_no_power_cut_brings_back_what_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chats, disk, path = SqliteChats(SqliteDatabase(tmp_path / "context0.db")), Disk(), tmp_path / "context0.db-wal"
+    with recorded() as log:
+
+        def synced(descriptor: int) -> None:
+            if path.exists() and place_of(os.fstat(descriptor)) == place_of(path.stat()):
+                log.append(Synced(path.name, with_folder=False))
+
+        def copies() -> int:
+            while log:
+                disk.apply(log.pop(0))
+            image = tmp_path / "image"
+            image.mkdir(exist_ok=True)
+            disk.write_image(image, Loss.DROPPED, Random(7))
+            return sum(file.read_bytes().count(b"the canary") for file in image.iterdir())
+
+        monkeypatch.setattr(os, "fsync", synced)
+        async with aclosing(chats):
+            await chats.open()
+            await begin(chats)
+            await say(chats, build_message(1, "the canary"))
+            assert copies() == 1
+            await chats.delete_session(SessionId("s1"), scope=ANNA)
+            assert copies() == 0
 
 
 async def cut_off(folder: Path) -> Path:
