@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from stores.blocking import in_thread
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
 from stores.monitoring import CommandObserver, observed
 from stores.sqlite.commands import command_of
+from stores.sqlite.folders import make_folder
 from stores.sqlite.joined import outcomes_of
 from stores.sqlite.schema import STORE, Schema, migrate, refuse_foreign_file, refuse_foreign_tables
 
@@ -164,8 +166,8 @@ class SqliteDatabase:
         Waits for whoever reads older pages, for 5 s; then they stay until the next time. surely: raise Timeout then.
         """
         try:
-            is_busy = await self._writer.async_run(_truncate_log, self._writer)
-        except apsw.Error as exc:
+            is_busy = await self._writer.async_run(_truncate_log, self._writer, self.synchronous)
+        except (apsw.Error, OSError) as exc:
             raise translate(exc, self.path) from exc
         if is_busy and surely:
             raise Timeout(f"what was removed from {self.path} still stands in its log, as that is read; call again")
@@ -216,7 +218,7 @@ class SqliteDatabase:
 
     def _prepare_path(self) -> None:
         refuse_foreign_file(self.path, self._schema)
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         if not self.path.exists():
             self.path.touch(mode=0o600)
 
@@ -251,9 +253,15 @@ def _set_up_reader(connection: apsw.Connection) -> None:
     connection.pragma("cache_size", -32_000)
 
 
-def _truncate_log(connection: apsw.Connection) -> bool:
-    """Return whether a reader was in the way."""
+def _truncate_log(connection: apsw.Connection, synchronous: Synchronous) -> bool:
+    """Return whether a reader was in the way. With FULL no power cut brings the log back: SQLite does not sync it."""
     is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+    if not is_busy and synchronous == "FULL":
+        descriptor = os.open(connection.filename_wal, os.O_RDONLY | os.O_CLOEXEC)  # SQLite has no locks on this file
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     return bool(is_busy)
 
 

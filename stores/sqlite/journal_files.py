@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from stores.sqlite.folders import make_folder
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedFile:
@@ -38,7 +40,7 @@ def claim_left(folder: Path) -> list[ClaimedFile]:
 
 def claim_new(folder: Path) -> ClaimedFile:
     """Claim a file that does not exist yet; the folder is made, for its owner only. Raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     claimed = claim(folder / f"chats-{uuid.uuid4().hex}.db")
     if claimed is None:
         raise OSError(f"the new file in {folder} was taken by another process at once")

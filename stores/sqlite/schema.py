@@ -293,7 +293,10 @@ STORE: Final = Schema(application_id=APPLICATION_ID, migrations=MIGRATIONS)
 
 
 def refuse_foreign_file(path: Path, schema: Schema = STORE) -> None:
-    """Raise Incompatible for a file that is no database, not ours or of a newer schema, by reading its header only."""
+    """Raise Incompatible for a file that is no database, not ours or of a newer schema, by reading its header only.
+
+    One without a header, beside which a rollback journal lies, is left to SQLite: the power failed while it was made.
+    """
     if not path.exists() or path.stat().st_size == 0:
         return
     if not path.is_file():
@@ -301,6 +304,8 @@ def refuse_foreign_file(path: Path, schema: Schema = STORE) -> None:
     with path.open("rb") as file:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        if Path(f"{path}-journal").exists():
+            return
         raise Incompatible(f"{path} is not an SQLite database; it was left as it is, choose another path")
     (version,) = struct.unpack(">I", header[60:64])
     (application,) = struct.unpack(">I", header[68:72])

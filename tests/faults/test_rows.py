@@ -23,6 +23,8 @@ SMALL: Final[Mapping[str, int]] = {
     "D4-mongodb": 2,
     "D5": 10,
     "D6": 10,
+    "D7": 30,
+    "D7-journal": 30,
     "D8-mongodb": 7,
     "D8-embeddings": 4,
     "D8-amplification": 200,

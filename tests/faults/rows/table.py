@@ -56,6 +56,10 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "D5": Row(target="disk:full", full=100, title="no space left, SQLite: false acknowledgements 0, reads go on"),
     "D6": Row(target="disk:failing", full=100, title="fsync fails, SQLite: false acknowledgements 0, reads go on"),
+    "D7": Row(
+        target="power_loss:store", full=3_000, title="power loss, SQLite: FULL lost 0; NORMAL only after the last sync"
+    ),
+    "D7-journal": Row(target="power_loss:journal", full=3_000, title="… the journal before a chat store"),
     "D8-mongodb": Row(target="network:mongodb", full=300, title="MongoDB, faulty network: right or a typed error"),
     "D8-embeddings": Row(
         target="network:embeddings", full=300, title="embeddings behind a faulty network: `degraded` names the arm"
