@@ -23,6 +23,8 @@ ROWS = (
     Row(key="vector_again", title="vector-only search, question embedded before"),
     Row(key="all_arms", title="all-arms search, hydrated", compared=True),
     Row(key="add", title="single add", compared=True),
+    Row(key="search_callers", title="vector-only search of 16 callers at once, a call", compared=True),
+    Row(key="add_callers", title="single add of 16 callers at once, an add", compared=True),
     Row(key="bulk", title="bulk add", unit="/s", compared=True),
     Row(key="index_build_s", title="indexes built after it, not in it", unit="s"),
     Row(key="get", title="get", compared=True),

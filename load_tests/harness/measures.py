@@ -1,11 +1,13 @@
-"""Times a peer's operations one by one, inside one running event loop."""
+"""Times a peer's operations inside one running event loop: one by one, and of 16 callers at once."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from peers.protocol import Found, Peer, SearchesAllArms
+from peers.protocol import Asynchronous, Found, Peer, SearchesAllArms
 
 from harness.corpus import Corpus, Memory, Question
 from harness.exact import Exact
@@ -14,6 +16,7 @@ K = 10
 PAGE_SIZE = 20
 DEEP_PAGE = 500
 WARMUPS = 3
+CALLERS = 16
 FEWEST_SAMPLES = 3
 GET_STRIDE = 7919  # a prime beyond any batch, so that successive gets are far apart
 
@@ -103,6 +106,14 @@ class Meter:
         """Store single memories on top of the filled store."""
         return await self._timed(self._peer.add, self._corpus.spare[start:stop])
 
+    async def search_callers(self, start: int, stop: int) -> Samples:
+        """Vector-only search, each question once."""
+        return await self._together(lambda question: self._peer.search_vector(question, K), self._questions[start:stop])
+
+    async def add_callers(self, start: int, stop: int) -> Samples:
+        """Store single memories on top of the filled store."""
+        return await self._together(self._peer.add, self._corpus.spare[start:stop])
+
     @property
     def deep_page(self) -> int:
         """The page that counts as deep: 500, or the last full one of an owner."""
@@ -143,6 +154,25 @@ class Meter:
         samples.recall = [self._exact.recall(question, answer, k) for question, answer in asked]
         return samples
 
+    async def _together(self, call: Callable[[Input], Coroutine[Any, Any, object]], inputs: Sequence[Input]) -> Samples:
+        """Let 16 callers share the calls; the sample is the time of all by their number.
+
+        A peer that blocks makes half of them in 16 threads, and half one after another; the better of both counts.
+        """
+        if isinstance(self._peer, Asynchronous):
+            waiting = iter(inputs)
+
+            async def caller() -> None:
+                for value in waiting:
+                    await call(value)
+
+            started = time.perf_counter()
+            await asyncio.gather(*(caller() for _ in range(CALLERS)))
+            return Samples(ms=[(time.perf_counter() - started) * 1e3 / len(inputs)])
+        alone = await self._timed(call, inputs[1::2])
+        means = [sum(alone.ms) / len(alone.ms), *_in_threads(call, inputs[::2])]
+        return Samples(ms=[min(means)])
+
     async def _timed(self, call: Callable[[Input], Awaitable[object]], inputs: Iterable[Input]) -> Samples:
         samples, began = Samples(), time.perf_counter()
         for value in inputs:
@@ -152,3 +182,23 @@ class Meter:
             if time.perf_counter() - began > self._budget_s and len(samples.ms) >= FEWEST_SAMPLES:
                 break
         return samples
+
+
+def _in_threads(call: Callable[[Input], Coroutine[Any, Any, object]], inputs: Sequence[Input]) -> list[float]:
+    """Return the milliseconds of all calls by their number; none where other threads may not call the peer."""
+    with ThreadPoolExecutor(CALLERS) as pool:
+        started = time.perf_counter()
+        try:
+            list(pool.map(lambda value: _run(call(value)), inputs))
+        except Exception:  # noqa: BLE001 - whatever a peer says to threads that did not open it
+            return []
+        return [(time.perf_counter() - started) * 1e3 / len(inputs)]
+
+
+def _run(call: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine that blocks, and so never waits."""
+    try:
+        call.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a peer that waits is asynchronous")

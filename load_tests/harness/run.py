@@ -68,8 +68,8 @@ async def measured(
 
 
 def prepared(shape: Shape, plan: Plan) -> tuple[corpora.Corpus, EmbedTime]:
-    """Make the corpus of a shape: its memories, the questions of the plan, and spare memories for single adds."""
-    spare_each = math.ceil((plan.adds + SYNCED_ADDS) / shape.owners)
+    """Make the corpus of a shape: its memories, questions and spare memories for one caller and for 16."""
+    spare_each = math.ceil((2 * plan.adds + SYNCED_ADDS) / shape.owners)
     per_owner = shape.each + spare_each
     turns = dataset.conversations(owners=shape.owners, turns_each=per_owner, seed=SEED)
     kept = [turn for index, turn in enumerate(turns) if index % per_owner < shape.each]
@@ -84,6 +84,6 @@ def prepared(shape: Shape, plan: Plan) -> tuple[corpora.Corpus, EmbedTime]:
         )
     ]
     known = {(ask.owner, ask.text) for ask in warmups}
-    asked = dataset.asks(kept, count=plan.queries + len(warmups), seed=SEED)
-    questions = [ask for ask in asked if (ask.owner, ask.text) not in known][: plan.queries]
+    asked = dataset.asks(kept, count=2 * plan.queries + len(warmups), seed=SEED)
+    questions = [ask for ask in asked if (ask.owner, ask.text) not in known][: 2 * plan.queries]
     return embedded(turns=[*kept, *spare], size=len(kept), questions=questions, warmups=warmups)

@@ -129,12 +129,16 @@ class Contest:
         share = self._plan.queries // self._plan.rounds
         for measure in READS:
             await self._measure(peer, measure, number * share, (number + 1) * share)
+        again = self._plan.queries + number * share
+        await self._measure(peer, "search_callers", again, again + share)
         if self._results[peer].figures["embeds_itself"]:
             await self._measure(peer, "vector_again", number * share, (number + 1) * share)
 
     async def _adds(self, peer: str, number: int) -> None:
         share = self._plan.adds // self._plan.rounds
         await self._measure(peer, "add", number * share, (number + 1) * share)
+        more = self._plan.adds + number * share
+        await self._measure(peer, "add_callers", more, more + share)
 
     async def _measure(self, peer: str, measure: str, start: int, stop: int) -> None:
         result = self._results[peer]

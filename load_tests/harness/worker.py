@@ -23,7 +23,17 @@ from harness.machine import forbid_network
 from harness.measures import Meter
 
 NOT_INSTALLED = "not installed"
-MEASURES = ("vector", "vector_again", "all_arms", "get", "page_first", "page_deep", "add")
+MEASURES = (
+    "vector",
+    "vector_again",
+    "all_arms",
+    "get",
+    "page_first",
+    "page_deep",
+    "search_callers",
+    "add",
+    "add_callers",
+)
 
 
 class Answers:

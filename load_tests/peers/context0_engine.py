@@ -16,6 +16,7 @@ import_module("wordllama")  # the engine imports it on first use; what the other
 
 
 class Context0Peer:
+    asynchronous = True
     embeds_itself = True
 
     def __init__(self, embedder: PrecomputedEmbedder) -> None:

@@ -74,6 +74,13 @@ class BuildsIndexes(Protocol):
 
 
 @runtime_checkable
+class Asynchronous(Protocol):
+    """A peer whose calls may be under way together on one event loop; all others block it."""
+
+    asynchronous: bool
+
+
+@runtime_checkable
 class EmbedsItself(Protocol):
     """A peer whose searches include the embedding of the question."""
 
