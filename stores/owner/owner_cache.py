@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from stores.blocking import in_thread
 from stores.protocols import DocumentStore
@@ -38,6 +38,14 @@ class Followed(Protocol):
     def discard(self, ids: Collection[MemoryId]) -> None: ...
 
 
+@runtime_checkable
+class Watched(Protocol):
+    """Documents that tell without a round trip whether anything was written to them, by anybody."""
+
+    def changes(self) -> int | None:
+        """Return another number than before if so, None where it cannot be told."""
+
+
 @dataclass(slots=True, eq=False)
 class _Taking:
     """Rows that are being taken over in parts."""
@@ -52,7 +60,8 @@ class OwnerCache(Generic[I]):
     """Holds one index an owner, at most `max_bytes` of them together; the least recently used leave first.
 
     A change made through this process is seen by the next read (`apply`). One made by another process is seen after at
-    most `staleness_s`: then the documents changed since are read, one round trip. Concurrent first uses load once.
+    most `staleness_s`: then the documents changed since are read, one round trip; none where they are `Watched`, and
+    nothing was written at all. Concurrent first uses load once.
     """
 
     def __init__(
@@ -75,6 +84,8 @@ class OwnerCache(Generic[I]):
         self._timer = timer
         self._held: OrderedDict[Scope, I] = OrderedDict()
         self._read_at: dict[Scope, float] = {}
+        self._watched = documents if isinstance(documents, Watched) else None
+        self._changes: dict[Scope, int | None] = {}
         self._quiet_since: dict[Scope, tuple[int, float]] = {}
         self._loading: dict[Scope, asyncio.Task[I]] = {}
         self._behind_ms: dict[Scope, int] = {}
@@ -105,7 +116,7 @@ class OwnerCache(Generic[I]):
             return await self._shared(scope, self._load)
         self.hits += 1
         self._held.move_to_end(scope)
-        if self._timer() - self._read_at[scope] > self._staleness_s:
+        if not self._is_fresh(scope):
             return await self._shared(scope, self._refresh)
         return index
 
@@ -126,10 +137,19 @@ class OwnerCache(Generic[I]):
     def fresh(self, scope: Scope) -> I | None:
         """Return the owner's index if `get` would return it as it is, without a round trip."""
         index = self._held.get(scope)
-        if index is None or index.worn or self._timer() - self._read_at[scope] > self._staleness_s:
+        if index is None or index.worn or not self._is_fresh(scope):
             return None
         self._held.move_to_end(scope)
         return index
+
+    def _is_fresh(self, scope: Scope) -> bool:
+        now = self._timer()
+        if now - self._read_at[scope] <= self._staleness_s:
+            return True
+        if self._watched is None or (changes := self._watched.changes()) is None or changes != self._changes[scope]:
+            return False
+        self._read_at[scope] = now
+        return True
 
     def held(self, scope: Scope) -> I | None:
         """Return the owner's index if it is loaded, as fresh as it is."""
@@ -187,6 +207,7 @@ class OwnerCache(Generic[I]):
         for taking in self._taking.get(scope, ()):
             taking.stopped = True
         self._read_at.pop(scope, None)
+        self._changes.pop(scope, None)
         self._quiet_since.pop(scope, None)
         self._behind_ms.pop(scope, None)
         self._held.pop(scope, None)
@@ -212,7 +233,7 @@ class OwnerCache(Generic[I]):
 
     async def _run(self, scope: Scope, work: Callable[[Scope], Awaitable[I]]) -> I:
         try:
-            started = self._timer()
+            started, changes = self._timer(), None if self._watched is None else self._watched.changes()
             index = await work(scope)
             while scope in self._dropped:  # erased meanwhile: what was read may be gone
                 self._dropped.discard(scope)
@@ -222,7 +243,7 @@ class OwnerCache(Generic[I]):
             index.discard(self._late_gone.pop(scope, ()))
             self._held[scope] = index
             self._held.move_to_end(scope)
-            self._read_at[scope] = started
+            self._read_at[scope], self._changes[scope] = started, changes
             if self._quiet_since.get(scope, (-1,))[0] != index.changed_ms:
                 self._quiet_since[scope] = index.changed_ms, started
             self._total += index.nbytes - self._sizes.get(scope, 0)

@@ -51,6 +51,10 @@ class SqliteDocuments:
     async def aclose(self) -> None:
         await self._database.aclose()
 
+    def changes(self) -> int | None:
+        """See `SqliteDatabase.changes`."""
+        return self._database.changes()
+
     async def ping(self) -> None:
         await self._database.read(lambda connection: connection.execute("SELECT 1").get)
 

@@ -348,3 +348,57 @@ async def test_closing_ends_a_load(documents: Documents) -> None:
     (outcome,) = await asyncio.gather(loading, return_exceptions=True)
     assert isinstance(outcome, asyncio.CancelledError)
     assert len(cache) == 0
+
+
+# --- documents that tell whether anything was written
+
+
+class WatchedDocuments(Documents):
+    """Numbers its states, until it can no longer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: int | None = 1
+
+    def changes(self) -> int | None:
+        return self.state
+
+
+async def test_while_nothing_is_written_anywhere_nothing_is_read_again() -> None:
+    documents = WatchedDocuments()
+    await put(documents, *build_many(3))
+    cache = caching(documents, staleness_s=ALWAYS_STALE)
+    index = await cache.get(ANNA)
+    assert await cache.get(ANNA) is index is cache.fresh(ANNA)
+    assert len(documents.scans) == 1
+    more = build_many(4)[3]
+    await put(documents, more)
+    documents.state = 2
+    assert cache.fresh(ANNA) is None
+    assert more.memory.id in known(await cache.get(ANNA))
+    assert len(documents.scans) == 2
+
+
+async def test_what_is_written_while_it_is_read_is_read_by_the_next_one() -> None:
+    documents = WatchedDocuments()
+    await put(documents, *build_many(3))
+    cache = caching(documents, staleness_s=ALWAYS_STALE)
+    await documents.stand_still()
+    reading = asyncio.create_task(cache.get(ANNA))
+    await documents.read.wait()
+    more = build_many(4)[3]
+    await put(documents, more)
+    documents.state = 2
+    documents.gate.set()
+    assert more.memory.id not in known(await reading)
+    assert more.memory.id in known(await cache.get(ANNA))
+
+
+async def test_documents_that_cannot_tell_any_more_are_read() -> None:
+    documents = WatchedDocuments()
+    await put(documents, *build_many(3))
+    cache = caching(documents, staleness_s=ALWAYS_STALE)
+    documents.state = None
+    await cache.get(ANNA)
+    await cache.get(ANNA)
+    assert len(documents.scans) == 2

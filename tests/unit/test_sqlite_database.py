@@ -116,3 +116,17 @@ async def test_short_reads_of_a_closed_file_are_refused(database: SqliteDatabase
     await database.aclose()
     with pytest.raises(Unavailable):
         await database.read_beside(partial(query, sql="SELECT 1"))
+
+
+async def test_whoever_commits_changes_the_number_of_changes(database: SqliteDatabase) -> None:
+    other = SqliteDatabase(database.path)
+    await other.open()
+    seen = [database.changes()]
+    for writer in (database, other):
+        await writer.write(partial(_put, f"from {len(seen)}"))
+        seen.append(database.changes())
+    assert database.changes() == seen[-1]
+    assert len(set(seen)) == 3
+    await other.aclose()
+    await database.aclose()
+    assert database.changes() is None
