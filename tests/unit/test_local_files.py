@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stores.local import editions
+from stores.local import editions, file_vectors
 from stores.local.vectors import LocalVectors
 from stores.records import FloatMatrix, IndexMark, MemoryId
 from stores.reference.documents import ReferenceDocuments
@@ -93,6 +93,21 @@ async def test_scores_are_those_of_the_vectors_not_of_the_octets(store: LocalVec
     vector = clustered(1, seed=3)[0]
     for hit in await store.query(vector, scope=ANNA, limit=20):
         assert hit.score == pytest.approx(float(rows[int(hit.id[-12:])] @ vector), abs=1e-6)
+
+
+async def test_octets_that_are_too_many_for_the_memory_stay_in_their_file(
+    store: LocalVectors,
+    documents: ReferenceDocuments,
+    rows: FloatMatrix,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = store.nbytes
+    monkeypatch.setattr(file_vectors, "_OCTETS_IN_MEMORY", rows.size - 1)
+    other = local_vectors(documents, tmp_path)
+    assert await recall(other, rows) >= 0.99
+    assert other.nbytes == held - rows.size
+    await other.aclose()
 
 
 async def test_many_ids_that_are_unknown_or_no_uuids_are_no_harm(store: LocalVectors, rows: FloatMatrix) -> None:
