@@ -98,11 +98,11 @@ class SqliteDatabase:
         writer, self._writer = self._writer, None
         readers, self._readers = self._readers, []
         watcher, self._watcher = self._watcher, None
-        for connection in (*readers, writer):
+        if watcher is not None:
+            await in_thread(watcher.close)
+        for connection in (*readers, writer):  # the writer last: who closes last empties the log
             if connection is not None:
                 await connection.aclose()
-        if watcher is not None:
-            watcher.close()
 
     def changes(self) -> int | None:
         """Return a number that is another one once anybody has committed anything, None where it cannot be told.

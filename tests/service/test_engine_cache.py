@@ -308,6 +308,7 @@ async def test_what_another_process_erased_is_gone(two: TwoProcesses) -> None:
 
 async def test_an_old_answer_is_looked_up_by_one_round_trip(two: TwoProcesses) -> None:
     await two.reader.asked()
+    await two.writer.add("who has written may have written this", user_id="ben")
     two.reader.documents.calls.clear()
     assert (await two.reader.asked())[1] is True
     assert two.reader.documents.calls == {"scan": 1, "get_many": 1}
