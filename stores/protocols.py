@@ -104,10 +104,12 @@ class DocumentStore(Protocol):
         about: Collection[str],
         relations: Collection[str] | None = None,
         closed_by: MemoryId | None = None,
+        since: datetime | None = None,
     ) -> list[Statement]:
         """Return the memories that state something about one of the entity keys, or were ended by `closed_by`.
 
         relations: only those that state one of these (mentions are never statements). Expired memories come too.
+        since: what was said before and had come to its end by then may be left out.
         In order of (said_at, id). One round trip.
         """
 

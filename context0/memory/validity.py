@@ -92,9 +92,12 @@ def concerned(statements: Iterable[Statement]) -> Collection[str] | None:
     for statement in statements:
         for _, relation in _facts_in(statement.relations):
             name = relation_of(relation)
-            if name.startswith((INSTEAD_OF, HAS_PET)) or name == PETS_AT_ALL:
+            if name.startswith(INSTEAD_OF) or name == PETS_AT_ALL:
                 return None
-            found.update(names_of(family_of(name)))
+            if name.startswith(HAS_PET):  # one kind of animal says nothing of another
+                found.update((*names_of(name), *names_of(PETS_AT_ALL)))
+            else:
+                found.update(names_of(family_of(name)))
     return found
 
 

@@ -111,6 +111,7 @@ class MongoDocuments:
         about: Collection[str],
         relations: Collection[str] | None = None,
         closed_by: MemoryId | None = None,
+        since: datetime | None = None,  # noqa: ARG002 - it may leave out nothing
     ) -> list[Statement]:
         if not about and closed_by is None:
             return []

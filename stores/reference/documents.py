@@ -110,6 +110,7 @@ class ReferenceDocuments:
         about: Collection[str],
         relations: Collection[str] | None = None,
         closed_by: MemoryId | None = None,
+        since: datetime | None = None,  # noqa: ARG002 - it may leave out nothing
     ) -> list[Statement]:
         def is_meant(edge: Relation) -> bool:
             is_named = edge.relation != MENTIONS and (relations is None or edge.relation in relations)

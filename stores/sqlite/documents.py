@@ -93,8 +93,12 @@ class SqliteDocuments:
         about: Collection[str],
         relations: Collection[str] | None = None,
         closed_by: MemoryId | None = None,
+        since: datetime | None = None,
     ) -> list[Statement]:
-        return await self._database.read_beside(partial(searching.statements, about, relations, closed_by, scope.owner))
+        since_ms = None if since is None else to_ms(since)
+        return await self._database.read_beside(
+            partial(searching.statements, about, relations, closed_by, since_ms, scope.owner)
+        )
 
     async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
         await self._database.write(partial(settle, settled, scope.owner, to_ms(now)))

@@ -1,6 +1,6 @@
 """Where rows are: owners to row ranges, ids to rows, and the conditions that every read carries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import apsw
@@ -20,7 +20,7 @@ def as_json(values: Iterable[str | int]) -> str:
     return orjson.dumps(list(values)).decode()
 
 
-def query(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+def query(connection: apsw.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
     """Return all rows, as tuples of whatever the statement selects."""
     return connection.execute(sql, values).fetchall()
 

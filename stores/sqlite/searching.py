@@ -173,6 +173,7 @@ def statements(
     about: Collection[str],
     relations: Collection[str] | None,
     closed_by: MemoryId | None,
+    since_ms: int | None,
     owner: str,
     connection: apsw.Connection,
 ) -> list[Statement]:
@@ -181,19 +182,22 @@ def statements(
     if number is None:
         return []
     stated = (
-        f"SELECT memory_row FROM relations WHERE owner_no = ?1 AND relation <> '{MENTIONS}'"
-        " AND source IN (SELECT value FROM json_each(?2))"
+        f"SELECT memory_row FROM relations WHERE owner_no = :owner AND relation <> '{MENTIONS}'"
+        " AND source IN (SELECT value FROM json_each(:about))"
     )
     if relations is not None:
-        stated += " AND relation IN (SELECT value FROM json_each(?4))"
+        stated += " AND relation IN (SELECT value FROM json_each(:relations))"
+    if since_ms is not None:
+        said = "(SELECT event_ms FROM memories WHERE row = memory_row)"
+        stated += f" AND (invalid_ms IS NULL OR invalid_ms >= :since OR {said} >= :since)"
     sql = (
         "SELECT m.row, m.id, m.event_ms, ifnull(i.traits, 0), m.valid_ms, m.invalid_ms, m.superseded_by"
         " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.deleted_ms IS NULL AND m.row IN ("
-        f"{stated} UNION SELECT memory_row FROM relations WHERE closed_by = ?3 AND +owner_no = ?1)"
+        f"{stated} UNION SELECT memory_row FROM relations WHERE closed_by = :closer AND +owner_no = :owner)"
         " ORDER BY m.event_ms, m.id"
     )
-    values: list[Any] = [number, as_json(about), closed_by]
-    found = query(connection, sql, values if relations is None else [*values, as_json(relations)])
+    given = {"owner": number, "about": as_json(about), "closer": closed_by, "since": since_ms}
+    found = query(connection, sql, {**given, "relations": as_json(relations or ())})
     edges: defaultdict[int, list[Relation]] = defaultdict(list)
     for row, *edge in query(
         connection,

@@ -1,6 +1,7 @@
 """DocumentStore: what memories state, how they stand, and that both are written together (A10)."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from stores.protocols import DocumentStore
 from stores.records import CONTENT_KEY, MENTIONS, MemoryId, Relation, Statement
@@ -65,6 +66,17 @@ async def test_statements_can_be_narrowed_to_relations_and_widened_to_what_a_mem
     assert ids_of(await documents.statements(scope=ANNA, about={"anna"}, relations={"lives_in"})) == [MUNICH, GRAZ]
     assert ids_of(await documents.statements(scope=ANNA, about=(), closed_by=GRAZ)) == [MUNICH]
     assert await documents.statements(scope=ANNA, about=(), closed_by=MUNICH) == []
+
+
+async def test_what_ended_before_a_moment_may_be_left_out_and_nothing_else(documents: DocumentStore) -> None:
+    await moved(documents)
+    for since in (PAST, NOW):  # said later, ended later or not at all
+        assert ids_of(await documents.statements(scope=ANNA, about={"anna"}, since=since)) == [MUNICH, GRAZ]
+    later = await documents.statements(scope=ANNA, about={"anna"}, since=NOW + timedelta(milliseconds=1))
+    assert GRAZ in ids_of(later)
+    assert {*ids_of(later)} <= {MUNICH, GRAZ}
+    narrowed = {"about": {"anna"}, "relations": {"lives_in"}, "closed_by": GRAZ, "since": NOW + timedelta(days=1)}
+    assert ids_of(await documents.statements(scope=ANNA, **narrowed)) == [MUNICH, GRAZ]  # type: ignore[arg-type]
 
 
 async def test_what_no_longer_holds_says_so_wherever_it_is_read(documents: DocumentStore) -> None:

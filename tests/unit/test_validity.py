@@ -16,7 +16,17 @@ from context0.memory.validity import ONLY_FACTS, concerned, resettle, settle, st
 from stores.records import MENTIONS, MemoryId, Relation, Statement
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
-RELATIONS = ["lives_in", "likes", "dislikes", "has_pet:dog", "has_pet", "birthday", "related_to:wife", "instead_of:a"]
+RELATIONS = [
+    "lives_in",
+    "likes",
+    "dislikes",
+    "has_pet:dog",
+    "has_pet:cat",
+    "has_pet",
+    "birthday",
+    "related_to:wife",
+    "instead_of:a",
+]
 
 
 def fact(relation: str, value: str, **changes: Any) -> Fact:
@@ -30,13 +40,21 @@ def statement(number: int, *facts: Fact, traits: int = ONLY_FACTS) -> Statement:
     return Statement(id=MemoryId(f"m{number:03d}"), said_at=said_at, traits=traits, relations=edges)
 
 
+def is_meant(old: Statement, new: Statement) -> bool:
+    """Tell whether a store has to return it before `new` is added: see `DocumentStore.statements`."""
+    narrowed = concerned([new])
+    return any(
+        (narrowed is None or one.relation in narrowed)
+        and (one.invalid_at is None or one.invalid_at >= new.said_at or old.said_at >= new.said_at)
+        for one in old.relations
+    )
+
+
 def one_by_one(statements: Sequence[Statement]) -> list[Statement]:
     """Settle each behind those before it, as they are added."""
     stored: list[Statement] = []
     for new in statements:
-        narrowed = concerned([new])
-        meant = [one for one in stored if narrowed is None or any(r.relation in narrowed for r in one.relations)]
-        settled = settle(meant, [new])
+        settled = settle([one for one in stored if is_meant(one, new)], [new])
         changed = {one.id: one for one in settled.changed}
         stored = [*(changed.get(one.id, one) for one in stored), *settled.new]
     return stored

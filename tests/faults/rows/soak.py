@@ -10,15 +10,16 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 import orjson
+import psutil
 
 from tests.fault_proxy import HEALTHY, FaultProxy, fault_proxy
 from tests.faults.rows.network import FAULTS
@@ -29,6 +30,8 @@ from tests.loopback_openai import loopback_openai
 from tests.mongo_process import MongoProcess
 from tests.redis_server import redis_server
 from tests.served_process import Served, served_beside
+
+T = TypeVar("T")
 
 _FAULT_S: Final = 4.0
 _CALM_S: Final = 8.0
@@ -85,6 +88,7 @@ def run(options: RowOptions) -> Outcome:
 
 async def _soak(options: RowOptions, folder: Path) -> Outcome:
     load, samples, random = Load(), list[Usage](), Random(options.seed)
+    connections = list[Counter[str]]()
     async with _stack(folder) as (service, proxies):
         keys = [await asyncio.to_thread(service.key, f"user {number}") for number in range(options.count)]
         operator = await asyncio.to_thread(service.key, "operator", "--operator")
@@ -101,6 +105,7 @@ async def _soak(options: RowOptions, folder: Path) -> Outcome:
                 await proxies[name].turn(HEALTHY)
                 await asyncio.sleep(_CALM_S)
                 samples.append(await _sampled(service, operator, load))
+                connections.append(_connections(service, proxies))
             for user in users:
                 user.cancel()
         lost = await _missing(service.url, keys)
@@ -114,6 +119,8 @@ async def _soak(options: RowOptions, folder: Path) -> Outcome:
         "last third RSS, MB": _third(samples, 2).rss,
         "first third descriptors": _third(samples, 0).descriptors,
         "last third descriptors": _third(samples, 2).descriptors,
+        **{f"first third connections to {name}": number for name, number in _third_of(connections, 0).items()},
+        **{f"last third connections to {name}": number for name, number in _third_of(connections, 2).items()},
         **{f"{name} drift, %": round(100 * drift, 2) for name, drift in drifts.items()},
         "lost": lost,
     }
@@ -259,11 +266,30 @@ async def _missing(url: str, keys: list[str]) -> int:
     return missing
 
 
-def _third(samples: list[Usage], number: int) -> Usage:
-    """Return the medians of a third of the samples after the warm-up."""
+def _connections(service: Served, proxies: Mapping[str, FaultProxy]) -> Counter[str]:
+    """Return how many connections the process holds to each."""
+    names = {proxy.port: name for name, proxy in proxies.items()}
+    held = psutil.Process(service.process.pid).net_connections("tcp")
+    found = Counter(names[one.raddr.port] for one in held if one.raddr and one.raddr.port in names)
+    return Counter({name: found[name] for name in sorted(proxies)})
+
+
+def _part(samples: Sequence[T], number: int) -> Sequence[T]:
+    """Return a third of the samples after the warm-up."""
     warm = samples[int(len(samples) * _WARM_SHARE) :]
     size = max(1, len(warm) // 3)
-    part = warm[number * size : (number + 1) * size] or warm[-1:]
+    return warm[number * size : (number + 1) * size] or warm[-1:]
+
+
+def _third_of(connections: Sequence[Counter[str]], number: int) -> dict[str, float]:
+    """Return the medians of a third."""
+    part = _part(connections, number)
+    return {name: statistics.median(one[name] for one in part) for name in part[0]}
+
+
+def _third(samples: list[Usage], number: int) -> Usage:
+    """Return the medians of a third."""
+    part = _part(samples, number)
     return Usage(**{name: statistics.median(getattr(one, name) for one in part) for name in Usage.__slots__})
 
 
