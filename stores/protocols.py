@@ -9,7 +9,7 @@ its id, its history, `quarantined` and `scan_documents` only; whoever writes it 
 Backends may not block the event loop for more than about a millisecond.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -102,13 +102,14 @@ class DocumentStore(Protocol):
         *,
         scope: Scope,
         about: Collection[str],
-        relations: Collection[str] | None = None,
+        relations: Mapping[str, Collection[str]] | None = None,
         closed_by: MemoryId | None = None,
         since: datetime | None = None,
     ) -> list[Statement]:
         """Return the memories that state something about one of the entity keys, or were ended by `closed_by`.
 
-        relations: only those that state one of these (mentions are never statements). Expired memories come too.
+        relations: only those that state one of these (mentions are never statements); what is stated of other targets
+        than those given, if any are, may be left out. Expired memories come too.
         since: what was said before and had come to its end by then may be left out.
         In order of (said_at, id). One round trip.
         """

@@ -1,14 +1,14 @@
 """Which memories no longer hold, once others were said: pure. Facts lie in the relations of their memories."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.known_facts import Known, KnownFacts, family_of
-from context0.memory.rules.relation_kinds import HAS_PET, INSTEAD_OF, PETS_AT_ALL
-from context0.memory.rules.supersede import edge_of, fact_of, names_of, relation_of
+from context0.memory.rules.relation_kinds import ANYTHING, HAS_PET, INSTEAD_OF, PETS_AT_ALL, kind_of
+from context0.memory.rules.supersede import edge_of, fact_of, fold, names_of, relation_of
 from stores.records import MENTIONS, MemoryId, Relation, Statement
 
 ONLY_FACTS: Final = 4
@@ -86,19 +86,28 @@ def subjects_of(statements: Iterable[Statement]) -> set[str]:
     return {relation.source for statement in statements for _, relation in _facts_in(statement.relations)}
 
 
-def concerned(statements: Iterable[Statement]) -> Collection[str] | None:
-    """Return the names of all relations whose edges these facts may end, or None where that is every one."""
-    found: set[str] = set()
+def concerned(statements: Iterable[Statement]) -> Mapping[str, Collection[str]] | None:
+    """Return the names of all relations whose edges these facts may end, and to which targets, none given: to any.
+
+    None: every one. As `KnownFacts` has it, and as `DocumentStore.statements` takes it.
+    """
+    to_any: set[str] = set()
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for statement in statements:
         for _, relation in _facts_in(statement.relations):
             name = relation_of(relation)
             if name.startswith(INSTEAD_OF) or name == PETS_AT_ALL:
                 return None
+            names = names_of(family_of(name))
             if name.startswith(HAS_PET):  # one kind of animal says nothing of another
-                found.update((*names_of(name), *names_of(PETS_AT_ALL)))
-            else:
-                found.update(names_of(family_of(name)))
-    return found
+                names = (*names_of(name), *names)
+            key = fold(relation.target)
+            if not key or kind_of(name) == "single":
+                to_any.update(names)
+                continue
+            for one in names:
+                found[one].update((key, f"{key}s", ANYTHING))
+    return {**found, **dict.fromkeys(to_any, ())}
 
 
 def standing_beside(statement: Statement, about: Collection[str]) -> Statement:

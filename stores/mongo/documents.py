@@ -1,6 +1,6 @@
 """The document store on MongoDB: what each method asks is in `queries`, how it writes in `writing`."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -109,7 +109,7 @@ class MongoDocuments:
         *,
         scope: Scope,
         about: Collection[str],
-        relations: Collection[str] | None = None,
+        relations: Mapping[str, Collection[str]] | None = None,
         closed_by: MemoryId | None = None,
         since: datetime | None = None,  # noqa: ARG002 - it may leave out nothing
     ) -> list[Statement]:

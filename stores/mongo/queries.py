@@ -4,7 +4,7 @@ The owner's clause is written last and on the server's side: nothing that a call
 """
 
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -227,7 +227,7 @@ def buried(ids: Collection[MemoryId], owner: str) -> Query:
     )
 
 
-def stated(about: Collection[str], relations: Collection[str] | None, closed_by: MemoryId | None, owner: str) -> Query:
+def stated(about: Collection[str], relations: Iterable[str] | None, closed_by: MemoryId | None, owner: str) -> Query:
     """The memories that state something about one of the entities, or were ended by `closed_by`."""
     told: Row = {"stated": True} if relations is None else {"relation": {"$in": sorted(relations)}}
     branches: list[Row] = []

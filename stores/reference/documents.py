@@ -4,7 +4,7 @@ Rows that have expired stay until they are deleted, tombstones until they are pu
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -108,7 +108,7 @@ class ReferenceDocuments:
         *,
         scope: Scope,
         about: Collection[str],
-        relations: Collection[str] | None = None,
+        relations: Mapping[str, Collection[str]] | None = None,
         closed_by: MemoryId | None = None,
         since: datetime | None = None,  # noqa: ARG002 - it may leave out nothing
     ) -> list[Statement]:

@@ -1,6 +1,6 @@
 """The document store on one SQLite file: each call is one function, run whole in one connection's thread."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -91,7 +91,7 @@ class SqliteDocuments:
         *,
         scope: Scope,
         about: Collection[str],
-        relations: Collection[str] | None = None,
+        relations: Mapping[str, Collection[str]] | None = None,
         closed_by: MemoryId | None = None,
         since: datetime | None = None,
     ) -> list[Statement]:

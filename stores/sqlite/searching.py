@@ -171,7 +171,7 @@ def temporal(
 
 def statements(
     about: Collection[str],
-    relations: Collection[str] | None,
+    relations: Mapping[str, Collection[str]] | None,
     closed_by: MemoryId | None,
     since_ms: int | None,
     owner: str,
@@ -181,15 +181,18 @@ def statements(
     number = owner_number(connection, owner)
     if number is None:
         return []
-    stated = (
-        f"SELECT memory_row FROM relations WHERE owner_no = :owner AND relation <> '{MENTIONS}'"
-        " AND source IN (SELECT value FROM json_each(:about))"
-    )
-    if relations is not None:
-        stated += " AND relation IN (SELECT value FROM json_each(:relations))"
+    edges_of = f"SELECT memory_row FROM relations WHERE owner_no = :owner AND relation <> '{MENTIONS}'"
     if since_ms is not None:
         said = "(SELECT event_ms FROM memories WHERE row = memory_row)"
-        stated += f" AND (invalid_ms IS NULL OR invalid_ms >= :since OR {said} >= :since)"
+        edges_of += f" AND (invalid_ms IS NULL OR invalid_ms >= :since OR {said} >= :since)"
+    stated = f"{edges_of} AND source IN (SELECT value FROM json_each(:about))"
+    if relations is not None:
+        stated += (
+            f" AND relation IN (SELECT value FROM json_each(:to_any)) UNION ALL {edges_of}"
+            " AND target IN (SELECT value FROM json_each(:targets))"  # by its index, not by those of the others
+            " AND +source IN (SELECT value FROM json_each(:about))"
+            " AND +relation IN (SELECT value FROM json_each(:to_some))"
+        )
     sql = (
         "SELECT m.row, m.id, m.event_ms, ifnull(i.traits, 0), m.valid_ms, m.invalid_ms, m.superseded_by"
         " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.deleted_ms IS NULL AND m.row IN ("
@@ -197,7 +200,12 @@ def statements(
         " ORDER BY m.event_ms, m.id"
     )
     given = {"owner": number, "about": as_json(about), "closer": closed_by, "since": since_ms}
-    found = query(connection, sql, {**given, "relations": as_json(relations or ())})
+    narrowed = {
+        "to_any": as_json([name for name, targets in (relations or {}).items() if not targets]),
+        "to_some": as_json([name for name, targets in (relations or {}).items() if targets]),
+        "targets": as_json({one for targets in (relations or {}).values() for one in targets}),
+    }
+    found = query(connection, sql, {**given, **narrowed})
     edges: defaultdict[int, list[Relation]] = defaultdict(list)
     for row, *edge in query(
         connection,

@@ -1,6 +1,6 @@
 """Which memories no longer hold: settled as they come, or all anew, the outcome is the same (A10)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,10 +44,14 @@ def is_meant(old: Statement, new: Statement) -> bool:
     """Tell whether a store has to return it before `new` is added: see `DocumentStore.statements`."""
     narrowed = concerned([new])
     return any(
-        (narrowed is None or one.relation in narrowed)
+        (narrowed is None or (one.relation in narrowed and _is_to(one, narrowed[one.relation])))
         and (one.invalid_at is None or one.invalid_at >= new.said_at or old.said_at >= new.said_at)
         for one in old.relations
     )
+
+
+def _is_to(edge: Relation, targets: Collection[str]) -> bool:
+    return not targets or edge.target in targets
 
 
 def one_by_one(statements: Sequence[Statement]) -> list[Statement]:
@@ -79,6 +83,13 @@ SEQUENCES = st.lists(st.lists(FACTS, min_size=1, max_size=2), max_size=8).map(
 @given(SEQUENCES)
 @settings(max_examples=200, deadline=None)
 def test_settled_one_by_one_or_in_one_batch_is_the_same(said: list[Statement]) -> None:
+    assert one_by_one(said) == list(settle((), said).new)
+
+
+def test_what_a_correction_puts_in_a_place_is_since_then_also_when_it_is_read_again() -> None:
+    since = fact("lives_in", "a", valid_from=START)
+    corrected = statement(2, fact("lives_in", "a"), fact("instead_of:a", "b"))
+    said = [statement(0, since), statement(1, fact("lives_in", "a")), corrected, statement(3, since)]
     assert one_by_one(said) == list(settle((), said).new)
 
 

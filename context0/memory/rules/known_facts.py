@@ -112,7 +112,8 @@ class KnownFacts:
         """Put the corrected value in the place of the old one, since when that held."""
         corrected = []
         for known in ended:
-            instead = self.place(replace(known.fact, object=fact.object), at, source)
+            since = None if known.valid_from == at else known.valid_from  # as it will be read again
+            instead = self.place(replace(known.fact, object=fact.object, valid_from=since), at, source)
             instead.valid_from = known.valid_from
             known.end(at, instead)
             corrected.append(instead)
