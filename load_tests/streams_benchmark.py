@@ -90,7 +90,8 @@ async def measured(options: argparse.Namespace, folder: Path, curves: dict[str, 
     users = [jwt.encode({"sub": f"user {n}", "exp": until}, secret) for n in range(options.streams)]
     asked = [request_of("POST", "/v1/chat", token, body, "text/event-stream") for token in users]
     async with _model(first_token_ms=int(1_000 * options.first_token_s), tokens=5, interval_ms=200) as (url, _):
-        for name, most in (("Context0", 2 * options.streams), ("Context0, half let in", options.streams // 2)):
+        let_in = options.let_in or options.streams // 2
+        for name, most in (("Context0", 2 * options.streams), (f"Context0, {let_in:,} let in", let_in)):
             (folder / name).mkdir()
             settings = {
                 "jwt_secret": secret,
@@ -124,6 +125,7 @@ def measure(options: argparse.Namespace) -> list[Curves]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=10_000, help="at once; `ulimit -n` must let them")
+    parser.add_argument("--let-in", type=int, help="in the second run: CONTEXT0_MAX_REQUESTS (default: half)")
     parser.add_argument("--first-token-s", type=float, default=8.0, help="of the model (default %(default)s)")
     return told(parser, measure)
 

@@ -41,5 +41,5 @@ def test_a_benchmark_tells_what_it_measured(tmp_path: Path, name: str) -> None:
         assert places
         assert f"**{one['title']}, {one['unit']}**" in run.stdout
     if name == "streams":
-        assert curves[0]["lines"]["failed"] == {"bare app": 0, "Context0": 0, "Context0, half let in": 0}
-        assert curves[0]["lines"]["shed"]["Context0, half let in"] >= 1
+        assert curves[0]["lines"]["failed"] == {"bare app": 0, "Context0": 0, "Context0, 10 let in": 0}
+        assert curves[0]["lines"]["shed"]["Context0, 10 let in"] >= 1
