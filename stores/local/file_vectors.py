@@ -4,6 +4,8 @@ import os
 import re
 import weakref
 from collections.abc import Collection, Sequence
+from mmap import PROT_READ, mmap
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,7 +22,7 @@ GONE: Final = np.dtype([("id", "<u8", 2), ("rows", "<u8")])
 PROPOSED: Final = 5_120
 _PROPOSED_TIMES: Final = 8
 """Rows that the signs propose, at least, and for each one wanted."""
-READ: Final = 64
+_READ: Final = 64
 _READ_TIMES: Final = 3
 """Rows whose vectors are read, at least, and for each one wanted."""
 _OCTETS_IN_MEMORY: Final = 512 << 20
@@ -40,8 +42,10 @@ class FileVectors:
         """Open the files; `Edition.verify` has seen to it that they are whole. Raises Torn, OSError."""
         manifest = edition.manifest
         self.edition = edition
-        self._vectors = _opened(edition)
+        self._vectors = _opened(edition.vectors, manifest.rows * manifest.dimension * 4)
         weakref.finalize(self, os.close, self._vectors)
+        self._octets_file = _opened(edition.octets, _octets_size(manifest))
+        weakref.finalize(self, os.close, self._octets_file)  # open from now on: the edition may be replaced
         self._rows = np.fromfile(edition.rows, ROW, manifest.rows)
         keys = _keys(self._rows["id"])
         self._order = np.argsort(keys, kind="stable").astype(np.int32)
@@ -125,10 +129,11 @@ class FileVectors:
             allowed[known[known >= 0]] = True
             allowed &= self.alive
             count = int(np.count_nonzero(allowed))
+        manifest = self.edition.manifest
         rows = self._signs.near(vector, max(PROPOSED, _PROPOSED_TIMES * limit), allowed, count)
         if self._octets is None:
-            self._octets = _octets(self.edition, self._rows["scale"])
-        rows = np.sort(self._octets.nearest(rows, vector, max(READ, _READ_TIMES * limit)))
+            self._octets = Octets(_octets(self._octets_file, manifest), self._rows["scale"])
+        rows = np.sort(self._octets.nearest(rows, vector, max(_READ, _READ_TIMES * limit)))
         return best_hits(self._scores(rows, vector), rows, limit, self.ids)
 
     def _scores(self, rows: Rows, vector: FloatVector) -> npt.NDArray[np.float32]:
@@ -182,23 +187,20 @@ def _keys(ids: Packed) -> npt.NDArray[np.uint64]:
     return mixed
 
 
-def _opened(edition: Edition) -> int:
-    """Return a descriptor of the vectors' file, which is as long as it is to be."""
-    descriptor = os.open(edition.vectors, os.O_RDONLY | os.O_CLOEXEC)
-    if os.fstat(descriptor).st_size < edition.manifest.rows * edition.manifest.dimension * 4:
+def _opened(path: Path, size: int) -> int:
+    """Return a descriptor of a file that is as long as it is to be. Raises Torn, OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if os.fstat(descriptor).st_size < size:
         os.close(descriptor)
-        raise Torn("vectors is too short")
+        raise Torn(f"{path.name} is too short")
     return descriptor
 
 
-def _octets(edition: Edition, scales: FloatVector) -> Octets:
-    shape = edition.manifest.rows, octets_width(edition.manifest.dimension)
-    numbers: Bytes
-    if _octets_size(edition.manifest) <= _OCTETS_IN_MEMORY:
-        numbers = np.fromfile(edition.octets, np.int8, shape[0] * shape[1]).reshape(shape)
-    else:
-        numbers = np.memmap(edition.octets, np.int8, "r", shape=shape)
-    return Octets(numbers, np.ascontiguousarray(scales))
+def _octets(descriptor: int, manifest: Manifest) -> Bytes:
+    """Return them in memory, or mapped where they are too many."""
+    size = _octets_size(manifest)
+    read = os.pread(descriptor, size, 0) if size <= _OCTETS_IN_MEMORY else mmap(descriptor, size, prot=PROT_READ)
+    return np.frombuffer(read, np.int8, size).reshape(manifest.rows, octets_width(manifest.dimension))
 
 
 def _octets_size(manifest: Manifest) -> int:

@@ -41,5 +41,5 @@ class Octets:
             return rows
         padded = np.zeros(self._numbers.shape[1], np.float32)
         padded[: len(vector)] = vector
-        scores = (self._numbers.take(rows, axis=0).astype(np.float32) @ padded) * self._scales.take(rows)
+        scores = (self._numbers.take(rows, axis=0).astype(np.float32) @ padded) * self._scales[rows]
         return rows[np.argpartition(scores, -count)[-count:]]

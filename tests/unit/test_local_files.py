@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from stores.local import editions, file_vectors
+from stores.local.file_vectors import FileVectors
 from stores.local.vectors import LocalVectors
 from stores.records import FloatMatrix, IndexMark, MemoryId
 from stores.reference.documents import ReferenceDocuments
@@ -221,6 +222,17 @@ async def test_when_most_is_dead_a_new_edition_is_made_and_the_old_one_removed(
     assert not before.folder.exists()
     assert after.manifest.rows == MANY - 600
     assert await recall(store, rows, list(range(600, MANY))) >= 0.99
+
+
+async def test_an_edition_that_was_replaced_before_its_first_search_still_serves(
+    store: LocalVectors, documents: ReferenceDocuments, rows: FloatMatrix, tmp_path: Path
+) -> None:
+    held = FileVectors(edition_of(tmp_path))
+    for number in range(600):
+        await documents.delete(named(number), scope=ANNA, now=NOW)
+    await store.build(ANNA)
+    assert not held.edition.folder.exists()
+    assert [hit.id for hit in held.top(rows[700], 1)] == [named(700)]
 
 
 async def test_another_process_takes_over_what_this_one_has_built(
