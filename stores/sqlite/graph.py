@@ -54,9 +54,8 @@ class SqliteGraph:
     ) -> list[Hit]:
         if not entities:
             return []
-        read = partial(_search, set(entities), scope.owner, hops, to_ms_or_none(as_of), among)
-        scores = await self._database.read(read)
-        return [Hit(*pair) for pair in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]]
+        read = partial(_search, set(entities), scope.owner, hops, limit, to_ms_or_none(as_of), among)
+        return sorted(await self._database.read(read), key=lambda hit: (-hit.score, hit.id))[:limit]
 
     async def relations(self, entity: str, *, scope: Scope, limit: int) -> list[tuple[MemoryId, str, str, str]]:
         return await self._database.read(partial(_relations, entity, scope.owner, limit))
@@ -87,31 +86,42 @@ def _search(
     entities: set[str],
     owner: str,
     hops: int,
+    limit: int,
     as_of_ms: int | None,
     among: Collection[MemoryId] | None,
     connection: apsw.Connection,
-) -> dict[MemoryId, float]:
+) -> list[Hit]:
+    """Return the best memories in any order; all that are as good as the last."""
     number = owner_number(connection, owner)
     if number is None:
-        return {}
-    scores: defaultdict[MemoryId, float] = defaultdict(float)
+        return []
+    allowed = None if among is None else _rows_of(connection, among)
+    scores: defaultdict[int, float] = defaultdict(float)
     asked, weight = entities, 1.0
     seen = set(entities)
     counted: set[int] = set()
     for _ in range(hops):
-        edges = _touching(connection, number, asked, as_of_ms, among)
+        edges = _touching(connection, number, asked, as_of_ms, allowed)
         degree = Counter(source for _, _, source, _ in edges)
         degree.update(target for _, _, source, target in edges if target != source)
         weights = {end: weight / math.log2(2 + degree[end]) for end in asked}
-        for edge, memory_id, source, target in edges:
+        for edge, row, source, target in edges:
             if edge not in counted:
                 counted.add(edge)
-                scores[memory_id] += weights.get(source, 0) + (weights.get(target, 0) if target != source else 0)
+                scores[row] += weights.get(source, 0) + (weights.get(target, 0) if target != source else 0)
         asked = {end for _, _, source, target in edges for end in (source, target)} - seen
         seen |= asked
         weight /= 2
-    allowed = None if among is None else set(among)
-    return {memory_id: score for memory_id, score in scores.items() if allowed is None or memory_id in allowed}
+    found = {row: score for row, score in scores.items() if allowed is None or row in allowed}
+    least = sorted(found.values(), reverse=True)[min(limit, len(found)) - 1] if found else 0.0
+    best = {row: score for row, score in found.items() if score >= least}
+    ids = "SELECT row, id FROM memories WHERE row IN (SELECT value FROM json_each(?))"
+    return [Hit(memory_id, best[row]) for row, memory_id in query(connection, ids, (as_json(best),))]
+
+
+def _rows_of(connection: apsw.Connection, ids: Collection[MemoryId]) -> set[int]:
+    sql = "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?))"
+    return {row for (row,) in query(connection, sql, (as_json(ids),))}
 
 
 def _touching(
@@ -119,35 +129,31 @@ def _touching(
     number: int,
     entities: Collection[str],
     as_of_ms: int | None,
-    among: Collection[MemoryId] | None,
-) -> list[tuple[int, MemoryId, str, str]]:
-    """Return the newest relations of each entity, and those of the memories in `among`; all, where these are many."""
+    among: Collection[int] | None,
+) -> list[tuple[int, int, str, str]]:
+    """Return the newest relations of each entity, and those of the rows in `among`; all, where these are many.
+
+    Each as its own row, its memory's, its source and its target.
+    """
+    edge = "SELECT r.rowid, r.memory_row, r.source, r.target FROM relations AS r"
     known = "r.retired_ms IS NULL"
     if as_of_ms is not None:
         known += " AND (r.valid_ms IS NULL OR r.valid_ms <= :at) AND (r.invalid_ms IS NULL OR r.invalid_ms > :at)"
     is_many = among is not None and len(among) > _MANY
     given = {"owner": number, "at": as_of_ms, "most": -1 if is_many else MOST_RELATIONS}
-    newest = (
-        f"SELECT r.rowid FROM relations AS r WHERE r.owner_no = :owner AND r.{{end}} = :entity AND {known}"
-        " ORDER BY r.rowid DESC LIMIT :most"
-    )
-    found: set[int] = set()
+    newest = f"{edge} WHERE r.owner_no = :owner AND r.{{end}} = :entity AND {known} ORDER BY r.rowid DESC LIMIT :most"
+    found: set[tuple[int, int, str, str]] = set()
     for entity, end in product(entities, ("source", "target")):
-        found.update(row for (row,) in connection.execute(newest.format(end=end), {**given, "entity": entity}))
+        found.update(query(connection, newest.format(end=end), {**given, "entity": entity}))
     if among is not None and not is_many:
         of_these = (
-            "SELECT r.rowid FROM memories AS m JOIN relations AS r ON r.memory_row = m.row"
-            f" WHERE m.id IN (SELECT value FROM json_each(:among)) AND r.owner_no = :owner AND {known}"
+            f"{edge} WHERE r.memory_row IN (SELECT value FROM json_each(:among)) AND r.owner_no = :owner AND {known}"
             " AND (r.source IN (SELECT value FROM json_each(:entities))"
             " OR r.target IN (SELECT value FROM json_each(:entities)))"
         )
         asked = {**given, "among": as_json(among), "entities": as_json(entities)}
-        found.update(row for (row,) in connection.execute(of_these, asked))
-    sql = (
-        "SELECT r.rowid, m.id, r.source, r.target FROM relations AS r JOIN memories AS m ON m.row = r.memory_row"
-        " WHERE r.rowid IN (SELECT value FROM json_each(?)) AND m.deleted_ms IS NULL"
-    )
-    return query(connection, sql, (as_json(found),))
+        found.update(query(connection, of_these, asked))
+    return sorted(found)
 
 
 def _relations(
