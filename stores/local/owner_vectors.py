@@ -1,6 +1,8 @@
 """The vectors of one owner: those in files, if there are many, and in memory what changed since."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -113,14 +115,28 @@ class OwnerVectors:
 
     def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
         """Return the nearest, best first, equal scores by ascending id. Raises InvalidVector, DimensionMismatch."""
+        return best_of([search() for search in self.searches(vector, limit, among)], limit)
+
+    def searches(
+        self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None
+    ) -> list[Callable[[], list[Hit]]]:
+        """Return what a search consists of: each may run in a thread of its own, `best_of` them is what `top` returns.
+
+        Raises InvalidVector, DimensionMismatch.
+        """
         self.check(vector)
-        hits = self.recent.top(vector, limit, among)
-        if self.filed is None:
-            return hits
-        if self.recent.row_of:
-            among = among if among is None else [i for i in among if i not in self.recent.row_of]
-        both = [*hits, *self.filed.top(vector, limit, among)]
-        return sorted(both, key=lambda hit: (-hit.score, hit.id))[:limit]
+        recent, filed = self.recent, self.filed
+        if filed is None:
+            return [partial(recent.top, vector, limit, among)]
+
+        def first() -> list[Hit]:
+            if among is None:
+                return [*recent.top(vector, limit), *filed.top(vector, limit, part=0)]
+            others = [one for one in among if one not in recent.row_of]
+            return [*recent.top(vector, limit, among), *filed.top(vector, limit, others)]
+
+        rest = range(1, filed.parts if among is None else 1)
+        return [first, *(partial(filed.top, vector, limit, part=part) for part in rest)]
 
     def changes(self) -> tuple[list[MemoryId], list[int], list[bytes]]:
         """Return what is in memory only: ids, versions, vectors."""
@@ -157,3 +173,8 @@ class OwnerVectors:
         rows = self.filed.rows_of(others)
         rows[~self.filed.alive[rows]] = -1
         return known | dict(zip(others, self.filed.versions(rows).tolist(), strict=True))
+
+
+def best_of(found: Sequence[Sequence[Hit]], limit: int) -> list[Hit]:
+    """Return the best of several searches, best first, equal scores by ascending id."""
+    return sorted(chain.from_iterable(found), key=lambda hit: (-hit.score, hit.id))[:limit]
