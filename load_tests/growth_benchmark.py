@@ -15,6 +15,7 @@ from harness.machine import pin_blas
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="100,1000,10000,100000", help="memories in all (default %(default)s)")
+    parser.add_argument("--owners", default="1,100", help="over how many they are spread (default %(default)s)")
     parser.add_argument("--sample", type=int, default=50, help="calls of each kind (default %(default)s)")
     pin_blas()  # before numpy is imported by any of these
     from harness.curves import Curves, p50, told
@@ -36,9 +37,9 @@ def main() -> int:
 
     def measure(options: argparse.Namespace) -> list[Curves]:
         found = []
-        for owners in (1, 100):
+        for owners in map(int, options.owners.split(",")):
             asked = {"search, all arms": 25.0} if owners == 1 else {}
-            who = "one owner" if owners == 1 else "100 owners"
+            who = "one owner" if owners == 1 else f"{owners} owners"
             found.append(Curves(title=f"p50 by memories, {who}", x="memories", unit="ms", asked=asked))
             for size in map(int, options.sizes.split(",")):
                 asyncio.run(measure_one(found[-1], size, owners, options.sample))

@@ -10,8 +10,10 @@ from typing import Any
 
 from context0.chat.service import ChatService
 from context0.memory.engine import MemoryEngine
+from context0.runtime import build_parts
 from context0.settings import Settings
 from harness.dataset import Turn, asks, conversations
+from stores.records import Scope
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,10 +66,11 @@ class Bench:
 
 @asynccontextmanager
 async def filled(folder: Path, *, owners: int, memories: int, **settings: Any) -> AsyncIterator[Bench]:
-    """Yield a bench with `memories` in all, and every owner's index read."""
+    """Yield a bench with `memories` in all, every owner's index read, and the vectors' files of large ones written."""
     turns = conversations(owners=owners, turns_each=max(1, memories // owners), seed=5)
     told = Settings(store_url=f"sqlite:///{folder}/bench.db", data_dir=folder, _env_file=None, **settings)
-    async with MemoryEngine(told) as engine, ChatService(engine) as chat:
+    parts = build_parts(told)
+    async with MemoryEngine(parts=parts) as engine, ChatService(engine) as chat:
         by_owner: dict[str, list[Turn]] = {}
         for turn in turns:
             by_owner.setdefault(turn.owner, []).append(turn)
@@ -75,6 +78,7 @@ async def filled(folder: Path, *, owners: int, memories: int, **settings: Any) -
             await engine.ingest(
                 [{"content": t.content, "speaker": t.speaker, "session_id": t.session_id} for t in own], user_id=owner
             )
+            await parts.vectors.build(Scope(owner=owner))
             await engine.search("warm up", user_id=owner)
         names = list(by_owner)
         page = await engine.list(user_id=names[0], limit=1_000)

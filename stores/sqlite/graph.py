@@ -16,14 +16,14 @@ from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.rows import as_json, owner_number, query, row_of, row_range
 from stores.sqlite.writing import replace_relations
 
-MOST_RELATIONS: Final = 1_000
+MOST_RELATIONS: Final = 500
 """Of an entity, a search looks at so many relations from each side: the newest ones."""
 _MANY: Final = 20_000
 """Where a search is narrowed to more memories than this, all relations of its entities are read, and not theirs."""
 
 
 class SqliteGraph:
-    """See `stores.protocols.GraphStore`. Of each entity a search looks at the newest 1,000 relations from each side."""
+    """See `stores.protocols.GraphStore`. Of each entity a search looks at the newest 500 relations from each side."""
 
     name = "sqlite-graph"
 
