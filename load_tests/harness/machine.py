@@ -32,6 +32,7 @@ def pin_blas() -> None:
 def worker_environment(scratch: Path) -> dict[str, str]:
     """Return the environment of the measuring processes: one BLAS thread, no telemetry, no settings of the user's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CONTEXT0_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages are compiled, as the peers' are
     paths = [str(LOAD_TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **kept,

@@ -12,7 +12,8 @@ from harness.embedding import PrecomputedEmbedder
 from context0 import MemoryEngine, Settings
 from peers.protocol import Found
 
-import_module("wordllama")  # the engine imports it on first use; what the other peers need is imported by now, too
+for name in ("wordllama", "context0.runtime", "stores.sqlite.build", "stores.local.build"):
+    import_module(name)  # the engine imports them on first use; what the other peers need is imported by now, too
 
 
 class Context0Peer:

@@ -125,17 +125,18 @@ class OwnerIndex:
             known = newest.get(row.id)
             if known is None or (row.version, not row.live) >= (known.version, not known.live):
                 newest[row.id] = row
-        fresh = [row for row in newest.values() if self._is_news(row)]
-        self.settle({MemoryId(row.id): validity_of(row) for row in newest.values() if row.live})
+        fresh = {row.id: row for row in newest.values() if self._is_news(row)}
+        others = (row for row in newest.values() if row.live and row.id not in fresh)
+        self.settle({MemoryId(row.id): validity_of(row) for row in others})
         self.changed_ms = max((self.changed_ms, *(row.updated_ms for row in newest.values())))
         if not fresh:
             return
         self._snapshot = None
-        self.discard([MemoryId(row.id) for row in fresh])
-        living = [row for row in fresh if row.live]
+        self.discard([MemoryId(known) for known in fresh if known in self._versions])
+        living = [row for row in fresh.values() if row.live]
         if living:
             self._append(living)
-        for row in fresh:
+        for row in fresh.values():
             self._versions[row.id] = (row.version, row.embedding is not None)
 
     def settle(self, validity: Mapping[MemoryId, Validity]) -> None:
@@ -205,7 +206,8 @@ class OwnerIndex:
         self._created.append_many([row.created_ms for row in rows])
         self._event.append_many([row.created_ms if row.occurred_ms is None else row.occurred_ms for row in rows])
         self._expires.append_many([NEVER if row.expires_ms is None else row.expires_ms for row in rows])
-        self._validity |= {n: held for n, row in enumerate(rows, first) if any((held := validity_of(row))[1:])}
+        tell = {n: row for n, row in enumerate(rows, first) if row.valid_ms or row.invalid_ms or row.superseded_by}
+        self._validity |= {n: validity_of(row) for n, row in tell.items()}
         self._session.append_many(self.sessions.encode([row.session_id for row in rows]))
         self._traits.append_many([row.traits for row in rows])
         self._arrival.append_many([row.session_seq for row in rows])
