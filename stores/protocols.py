@@ -185,7 +185,8 @@ class DocumentStore(Protocol):
         words: analysed as `Document.keywords`; text: the query as asked, for a store that analyses by itself. The owner
         (and `among`, if given) is part of the index query, before the limit (1..1,000). Scores are positive and only
         comparable within one result. No words, no hits. One round trip. Where the words are in very many memories, a
-        store may leave out those that hold none of the rarest; never where `among` is given.
+        store may leave out those that hold none of the rarest; where `among` is given, only if it is very many too, and
+        there are `limit` others.
         """
 
     async def temporal(
@@ -335,7 +336,8 @@ class GraphStore(Protocol):
         hops=1: memories with a relation that touches one of `entities`; hops=2: also those that touch an entity which
         shares a relation with one of them. A relation that touches an asked entity adds 1 / log2(2 + its degree in the
         relations found), one of the second hop half of that. as_of: only relations valid then. One round trip a hop.
-        Of an entity with very many relations a store may look at the newest only; never where `among` is given.
+        Of an entity with very many relations a store may look at the newest only; where `among` is given, only if it is
+        very many too, and `limit` memories are found so.
         """
 
     async def relations(self, entity: str, *, scope: Scope, limit: int) -> list[tuple[MemoryId, str, str, str]]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import product
@@ -14,12 +14,11 @@ from stores.records import Document, Hit, MemoryId, Scope
 from stores.sqlite.codec import to_ms_or_none
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.rows import as_json, owner_number, query, row_of, row_range
+from stores.sqlite.searching import MANY
 from stores.sqlite.writing import replace_relations
 
 MOST_RELATIONS: Final = 500
 """Of an entity, a search looks at so many relations from each side: the newest ones."""
-_MANY: Final = 20_000
-"""Where a search is narrowed to more memories than this, all relations of its entities are read, and not theirs."""
 
 
 class SqliteGraph:
@@ -95,13 +94,33 @@ def _search(
     number = owner_number(connection, owner)
     if number is None:
         return []
-    allowed = None if among is None else _rows_of(connection, among)
+    if among is not None and len(among) > MANY:  # as a search of all, if enough of what it finds pass
+        scores, passing = _scores(connection, number, entities, hops, as_of_ms, None), set(among)
+        hits = [hit for hit in _hits(connection, scores) if hit.id in passing]
+        if len(hits) >= limit:
+            return hits
+    rows = None if among is None else _rows_of(connection, among)
+    scores = _scores(connection, number, entities, hops, as_of_ms, rows)
+    if rows is not None:
+        scores = {row: score for row, score in scores.items() if row in rows}
+    least = sorted(scores.values(), reverse=True)[min(limit, len(scores)) - 1] if scores else 0.0
+    return _hits(connection, {row: score for row, score in scores.items() if score >= least})
+
+
+def _scores(
+    connection: apsw.Connection,
+    number: int,
+    entities: set[str],
+    hops: int,
+    as_of_ms: int | None,
+    among: Collection[int] | None,
+) -> dict[int, float]:
     scores: defaultdict[int, float] = defaultdict(float)
     asked, weight = entities, 1.0
     seen = set(entities)
     counted: set[int] = set()
     for _ in range(hops):
-        edges = _touching(connection, number, asked, as_of_ms, allowed)
+        edges = _touching(connection, number, asked, as_of_ms, among)
         degree = Counter(source for _, _, source, _ in edges)
         degree.update(target for _, _, source, target in edges if target != source)
         weights = {end: weight / math.log2(2 + degree[end]) for end in asked}
@@ -112,11 +131,12 @@ def _search(
         asked = {end for _, _, source, target in edges for end in (source, target)} - seen
         seen |= asked
         weight /= 2
-    found = {row: score for row, score in scores.items() if allowed is None or row in allowed}
-    least = sorted(found.values(), reverse=True)[min(limit, len(found)) - 1] if found else 0.0
-    best = {row: score for row, score in found.items() if score >= least}
+    return scores
+
+
+def _hits(connection: apsw.Connection, scores: Mapping[int, float]) -> list[Hit]:
     ids = "SELECT row, id FROM memories WHERE row IN (SELECT value FROM json_each(?))"
-    return [Hit(memory_id, best[row]) for row, memory_id in query(connection, ids, (as_json(best),))]
+    return [Hit(memory_id, scores[row]) for row, memory_id in query(connection, ids, (as_json(scores),))]
 
 
 def _rows_of(connection: apsw.Connection, ids: Collection[MemoryId]) -> set[int]:
@@ -139,17 +159,17 @@ def _touching(
     known = "r.retired_ms IS NULL"
     if as_of_ms is not None:
         known += " AND (r.valid_ms IS NULL OR r.valid_ms <= :at) AND (r.invalid_ms IS NULL OR r.invalid_ms > :at)"
-    is_many = among is not None and len(among) > _MANY
+    is_many = among is not None and len(among) > MANY
     given = {"owner": number, "at": as_of_ms, "most": -1 if is_many else MOST_RELATIONS}
     newest = f"{edge} WHERE r.owner_no = :owner AND r.{{end}} = :entity AND {known} ORDER BY r.rowid DESC LIMIT :most"
     found: set[tuple[int, int, str, str]] = set()
     for entity, end in product(entities, ("source", "target")):
         found.update(query(connection, newest.format(end=end), {**given, "entity": entity}))
     if among is not None and not is_many:
-        of_these = (
-            f"{edge} WHERE r.memory_row IN (SELECT value FROM json_each(:among)) AND r.owner_no = :owner AND {known}"
-            " AND (r.source IN (SELECT value FROM json_each(:entities))"
-            " OR r.target IN (SELECT value FROM json_each(:entities)))"
+        of_these = (  # each + keeps SQLite from looking through all relations of the owner
+            f"{edge} WHERE r.memory_row IN (SELECT value FROM json_each(:among)) AND +r.owner_no = :owner AND {known}"
+            " AND (+r.source IN (SELECT value FROM json_each(:entities))"
+            " OR +r.target IN (SELECT value FROM json_each(:entities)))"
         )
         asked = {**given, "among": as_json(among), "entities": as_json(entities)}
         found.update(query(connection, of_these, asked))

@@ -24,6 +24,11 @@ _MOST_READ: Final = 15_000
 _RANKED: Final = 400
 _MOST_BESIDE: Final = 3
 """So many of the commoner words are looked for in what the rarest propose; all of them rank the best of these."""
+_FEW: Final = 2_000
+"""Of so many memories the words are read themselves, 7 us each."""
+MANY: Final = 20_000
+"""Where a search is narrowed to more memories than this, it is first tried whether enough of what is best pass."""
+_MOST_TRIED: Final = 4_000
 
 Rows = npt.NDArray[np.int64]
 
@@ -41,20 +46,44 @@ def keyword(
     How rare a word is, is counted in the owner's memories alone: FTS5's own bm25() counts in all that the table holds,
     and its scores tell every owner what words the others use. Unless `among` is given, a memory has to hold one of the
     rarest words, those that are in 15,000 places together. Of those that hold the most, 400 at a time are ranked by
-    how often they do.
+    how often they do. Narrowed to few memories, all their words are looked through; to very many, what would be best of
+    all is tried first.
     """
     number = owner_number(connection, owner)
     if number is None:
         return []
     terms = [crc32(word.encode()).to_bytes(4, "little").hex() for word in dict.fromkeys(words)]
     ((memories,),) = query(connection, "SELECT next_n FROM owners WHERE owner_no = ?", (number,))
-    read = partial(_holders_of, connection, number, memories, most=memories if among is not None else _MOST_READ)
-    holders = sorted((held for term in terms if (held := read(term)).count), key=lambda held: held.count)
-    rarities = {held.term: log1p((memories - held.count + 0.5) / (held.count + 0.5)) for held in holders}
-    proposed = iter(_proposed(connection, holders, rarities, number, among))
+    read = partial(_holders, connection, terms, number, memories)
+    if among is not None and len(among) <= _FEW:
+        rarities = _rarities(read(_MOST_READ), memories)
+        return _ranked(connection, _rows_of(connection, among), rarities, limit, now_ms)
+    if among is None or len(among) > MANY:
+        hits = _best(connection, read(_MOST_READ), number, memories, limit, now_ms, passing=among and set(among))
+        if among is None or len(hits) == limit:
+            return hits
+    return _best(connection, read(memories), number, memories, limit, now_ms, among=among)
+
+
+def _best(
+    connection: apsw.Connection,
+    holders: Sequence["_Holders"],
+    number: int,
+    memories: int,
+    limit: int,
+    now_ms: int,
+    *,
+    among: Collection[MemoryId] | None = None,
+    passing: Collection[MemoryId] | None = None,
+) -> list[Hit]:
+    """Return the best of what is proposed; passing: of the first proposals, those that are among these."""
+    rarities = _rarities(holders, memories)
+    proposed = _proposed(connection, holders, rarities, number, among)
+    rest = iter(proposed if passing is None else proposed[:_MOST_TRIED])
     hits = list[Hit]()
-    while len(hits) < limit and (rows := list(islice(proposed, _RANKED))):
-        hits += _ranked(connection, rows, rarities, limit, now_ms)
+    while len(hits) < limit and (rows := list(islice(rest, _RANKED))):
+        ranked = _ranked(connection, rows, rarities, limit if passing is None else len(rows), now_ms)
+        hits += ranked if passing is None else [hit for hit in ranked if hit.id in passing]
     return hits[:limit]
 
 
@@ -65,6 +94,18 @@ class _Holders:
     term: str
     count: int
     rows: Rows | None
+
+
+def _holders(
+    connection: apsw.Connection, terms: Sequence[str], number: int, memories: int, most: int
+) -> list[_Holders]:
+    """Return who holds each of the terms, the rarest first, without those that none holds."""
+    holders = (_holders_of(connection, number, memories, term, most=most) for term in terms)
+    return sorted((held for held in holders if held.count), key=lambda held: held.count)
+
+
+def _rarities(holders: Sequence[_Holders], memories: int) -> dict[str, float]:
+    return {held.term: log1p((memories - held.count + 0.5) / (held.count + 0.5)) for held in holders}
 
 
 def _holders_of(connection: apsw.Connection, number: int, memories: int, term: str, *, most: int) -> _Holders:
@@ -119,13 +160,15 @@ def _proposed(
             rows = _holding(connection, f"({any_of}) AND {held.term}", first, last)
         scores[np.isin(proposed, rows, assume_unique=True)] += rarities[held.term]
     if among is not None:
-        known = query(
-            connection, "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?))", (as_json(among),)
-        )
-        allowed = np.isin(proposed, np.array(known, np.int64))
+        allowed = np.isin(proposed, np.array(_rows_of(connection, among), np.int64))
         proposed, scores = proposed[allowed], scores[allowed]
     best: list[int] = proposed[np.argsort(-scores, kind="stable")].tolist()
     return best
+
+
+def _rows_of(connection: apsw.Connection, ids: Collection[MemoryId]) -> list[int]:
+    sql = "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?))"
+    return [row for (row,) in query(connection, sql, (as_json(ids),))]
 
 
 def _ranked(
@@ -145,7 +188,8 @@ def _ranked(
     for term, rarity in rarities.items():
         times = np.add.reduceat(terms == int.from_bytes(bytes.fromhex(term), "little"), starts, dtype=np.float64)
         scores += rarity * times / (times + K1)
-    best = iter((held[place][0], float(scores[place])) for place in np.argsort(-scores, kind="stable").tolist())
+    order = [place for place in np.argsort(-scores, kind="stable").tolist() if scores[place] > 0]
+    best = iter((held[place][0], float(scores[place])) for place in order)
     live = f"SELECT m.row, m.id FROM memories AS m WHERE m.row IN (SELECT value FROM json_each(?)) AND {SEARCHED}"
     hits = list[Hit]()
     while len(hits) < limit and (next_best := dict(islice(best, limit - len(hits)))):

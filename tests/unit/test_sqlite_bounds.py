@@ -83,10 +83,25 @@ async def test_deleted_memories_take_no_place(bench: Bench) -> None:
     assert await bench.by_words("tea", limit=1) == [2]
 
 
-async def test_a_narrowed_search_leaves_nothing_out(bench: Bench) -> None:
+@pytest.mark.parametrize(("few", "many"), [(2_000, 20_000), (0, 20_000), (0, 1)])
+async def test_a_search_narrowed_to_few_many_or_very_many_leaves_nothing_out(
+    few: int, many: int, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_FEW", few)
+    monkeypatch.setattr(searching, "MANY", many)
     await bench.put("common frequent", *["common"] * 9, "rare")
     assert await bench.by_words("common rare", among=[0, 1, 5]) == [0, 1, 5]
     assert await bench.by_entity("common", among=[0, 1, 5]) == [0, 1, 5]
+
+
+async def test_narrowed_to_very_many_what_is_best_of_all_is_found_among_them(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "_FEW", 0)
+    monkeypatch.setattr(searching, "MANY", 1)
+    await bench.put("rare", *["common"] * 9, "rare common", "rare")
+    assert await bench.by_words("common rare", among=[0, 1, 2, 11], limit=2) == [0, 11]
+    assert await bench.by_words("common rare", among=[0, 1, 2, 11], limit=3) == [0, 11, 1], "one more than the best"
 
 
 async def test_of_an_entity_the_newest_relations_are_looked_at(bench: Bench) -> None:
@@ -97,6 +112,6 @@ async def test_of_an_entity_the_newest_relations_are_looked_at(bench: Bench) -> 
 async def test_an_entity_of_many_narrowed_to_many_leaves_nothing_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "_MANY", 1)
+    monkeypatch.setattr(graph, "MANY", 1)
     await bench.put(*["munich"] * 5)
     assert await bench.by_entity("munich", among=[0, 1]) == [0, 1]
