@@ -212,6 +212,12 @@ class DocumentStore(Protocol):
         live rows only. Expired rows come too, with their `expires_ms`. vectors=False leaves the embeddings out.
         """
 
+    async def index_rows(self, ids: Collection[MemoryId], *, scope: Scope) -> list[IndexRow]:
+        """Return what `scan` gives, without vectors, of those of up to 1,000 ids that are searched, in any order.
+
+        One round trip.
+        """
+
     def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
         """Yield the live memories of one owner, or of all, in batches: for `reindex` and export."""
 

@@ -89,6 +89,11 @@ class QuestionReader:
         return further
 
 
+def speakers_named(request: SearchRequest, speakers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of the speakers the question names, by rules."""
+    return _by_rules(request.text, request.reference_time.replace(second=0, microsecond=0), speakers).speakers
+
+
 @lru_cache(maxsize=2_048)
 def _by_rules(text: str, reference: datetime, speakers: tuple[str, ...]) -> QueryAnalysis:
     return analyse_query(text, reference=reference, speakers=speakers, known_entities=())

@@ -13,7 +13,7 @@ from cachetools import TTLCache
 
 from context0.clock import Clock, to_ms
 from context0.errors import Context0Error, SearchUnavailable
-from context0.memory.analysis import LONG_QUESTION, QuestionReader
+from context0.memory.analysis import LONG_QUESTION, QuestionReader, speakers_named
 from context0.memory.candidates import Candidates
 from context0.memory.explaining import explained, rules_fired, why_not
 from context0.memory.feedback import signal_matrix
@@ -27,12 +27,13 @@ from context0.memory.relevance import heard, minimum, relevance, same_words
 from context0.memory.results import FoundMemory
 from context0.memory.rules.query import QueryAnalysis
 from context0.memory.signals import DIALOGUE, SIGNALS, Voices, fused, profile_of, vector_of, weigh
+from context0.memory.store_hits import best_of, gathered, index_of, weighed
 from context0.memory.strategies import build_strategies
 from context0.memory.strategies.protocol import SearchStores, Strategy
 from context0.memory.succession import put_successors_first
 from context0.trust.floods import Echoes
 from context0.trust.sources import is_by_program
-from stores.blocking import in_thread_if
+from stores.blocking import in_thread, in_thread_if
 from stores.errors import StoreError
 from stores.owner.owner_cache import OwnerCache
 from stores.owner.owner_index import OwnerIndex, Snapshot
@@ -74,8 +75,9 @@ class Searcher:
     """Runs searches in one of two regimes.
 
     Owners of up to `max_indexed` memories are searched in their in-memory index: every arm is an array operation, and a
-    search costs the fetch of the texts, one round trip. Larger owners are searched by the stores' own indexes, all arms
-    at once, then one fetch. A filter is resolved first, by one query, and narrows every arm before its cut.
+    search costs the fetch of the texts, one round trip. Larger owners are searched by the stores' own indexes: all arms
+    at once, then one fetch of what else there is to know of the best, and one of the texts. A filter is resolved first,
+    by one query, and narrows every arm before its cut.
     """
 
     def __init__(
@@ -281,24 +283,18 @@ class Searcher:
             return await strategy.search(query, await strategy.prepare(query), query.request.hits)
 
         hits = await self._each(arms, ask, progress, deadline)
-        ids = list(dict.fromkeys(hit.id for found in hits.values() for hit in found))
-        places = {memory_id: place for place, memory_id in enumerate(ids)}
-        scores: dict[ArmName, Scores] = {}
-        for name, found in hits.items():
-            scores[name] = np.full(len(ids), np.nan, np.float32)
-            scores[name][[places[hit.id] for hit in found]] = [hit.score for hit in found]
-        allowed = np.ones(len(ids), np.bool_)
-        weighed = fused(scores, allowed)
-        return Candidates(
-            ids=ids,
-            places=places,
-            arms=scores,
-            allowed=allowed,
-            complete=False,
-            total=weighed.total,
-            signals=weighed.signals,
-            weights=weighed.weights,
-        )
+        found = gathered(hits)
+        if query.request.arms_only or not found.ids:
+            return found
+        started = time.perf_counter()
+        rows = await self._stores.documents.index_rows(best_of(found), scope=query.request.scope)
+        index = await in_thread(index_of, rows)
+        voices = await self._voices(query.request.scope, index)
+        speakers = speakers_named(query.request, tuple(index.speakers.codes))
+        asked = replace(query, analysis=replace(query.analysis, speakers=speakers))
+        candidates = weighed(asked, found, index, voices, keep=query.request.explain)
+        progress.timed("fuse", started)
+        return candidates
 
     async def _fetched(self, query: Query, candidates: Candidates) -> tuple[list[FoundMemory], bool]:
         """Fetch the best allowed candidates, one round trip; more only where too many are gone or say the same."""

@@ -213,6 +213,9 @@ class MongoDocuments:
         async for rows in batches(ask(None), lambda row: ask(place(row)), self._database):
             yield await each(decode_index_row, rows)
 
+    async def index_rows(self, ids: Collection[MemoryId], *, scope: Scope) -> list[IndexRow]:
+        return await each(decode_index_row, await find(queries.index_rows(ids, scope.owner), self._database))
+
     async def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
         if scope is None:
             first = queries.documents_of_all(None, _SCAN_ROWS)

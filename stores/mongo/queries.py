@@ -150,6 +150,13 @@ def changed(owner: str, since: datetime, after: Keyset | None, limit: int, *, ve
     )
 
 
+def index_rows(ids: Collection[MemoryId], owner: str) -> Query:
+    """The rows of an index in memory, without vectors."""
+    return Query(
+        filter={"_id": {"$in": list(ids)}, **_SEARCHED, "source_user_id": owner}, projection=_index_row(vectors=False)
+    )
+
+
 def documents_of(owner: str, after: Keyset | None, limit: int) -> Query:
     return Query(
         filter=_scoped(owner, _bounds("created_at", "$gte", after), *_later("created_at", after), live=_LIVE),

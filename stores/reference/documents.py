@@ -232,6 +232,10 @@ class ReferenceDocuments:
         if rows:
             yield rows
 
+    async def index_rows(self, ids: Collection[MemoryId], *, scope: Scope) -> list[IndexRow]:
+        rows = self._of(scope)
+        return [index_row_of(rows[one], vectors=False) for one in ids if one in rows and rows[one].searched]
+
     async def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
         found = [
             (owner, row.memory) for owner, row in self._all(lambda row: row.live) if scope is None or owner == scope

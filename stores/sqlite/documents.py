@@ -175,6 +175,9 @@ class SqliteDocuments:
                 return
             yield rows
 
+    async def index_rows(self, ids: Collection[MemoryId], *, scope: Scope) -> list[IndexRow]:
+        return await self._database.read(partial(maintenance.index_rows, ids, scope.owner))
+
     async def scan_documents(self, *, scope: Scope | None = None) -> AsyncIterator[list[tuple[Scope, Memory]]]:
         after = -1
         while True:

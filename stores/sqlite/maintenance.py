@@ -1,5 +1,6 @@
 """What keeps the store in order: scans, expiry, erasure, counts, metadata."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -8,16 +9,16 @@ import apsw
 from stores.records import IndexRow, Memory, MemoryId, Scope
 from stores.sqlite import erasing
 from stores.sqlite.codec import SELECT, decode
-from stores.sqlite.rows import owner_number, query, row_range
+from stores.sqlite.rows import as_json, owner_number, query, row_range
 
 _SCAN: Final = (
     "SELECT m.row, m.id, m.version, m.deleted_ms IS NULL AND m.quarantine IS NULL, m.updated_ms, m.created_ms,"
     " m.occurred_ms, m.expires_ms, m.session_id, m.session_seq, m.speaker, m.memory_type,"
     " ifnull(i.terms, x''), ifnull(i.entity_terms, x''), {vector}, ifnull(i.traits, 0),"
     " m.valid_ms, m.invalid_ms, m.superseded_by"
-    " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row"
-    " WHERE m.row > ? AND m.row <= ? AND {condition} ORDER BY m.row LIMIT ?"
+    " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE {condition}"
 )
+_LIVE: Final = "m.deleted_ms IS NULL AND m.quarantine IS NULL"
 _OWNED: Final = {"memories": "row", "history": "memory_row", "relations": "memory_row"}
 
 
@@ -29,11 +30,20 @@ def scan(
     if number is None:
         return after, []
     low, high = row_range(number)
-    condition = "m.deleted_ms IS NULL AND m.quarantine IS NULL" if since_ms is None else "m.updated_ms >= ?"
-    sql = _SCAN.format(vector=vector_column, condition=condition)
+    condition = f"m.row > ? AND m.row <= ? AND {_LIVE if since_ms is None else 'm.updated_ms >= ?'}"
+    sql = f"{_SCAN.format(vector=vector_column, condition=condition)} ORDER BY m.row LIMIT ?"
     values = (max(after, low - 1), high, *(() if since_ms is None else (since_ms,)), limit)
     found = query(connection, sql, values)
     return (found[-1][0] if found else after), [IndexRow._make(row[1:]) for row in found]
+
+
+def index_rows(ids: Collection[MemoryId], owner: str, connection: apsw.Connection) -> list[IndexRow]:
+    number = owner_number(connection, owner)
+    if number is None:
+        return []
+    condition = f"m.id IN (SELECT value FROM json_each(?)) AND +m.owner_no = ? AND {_LIVE}"
+    found = query(connection, _SCAN.format(vector="NULL", condition=condition), (as_json(ids), number))
+    return [IndexRow._make(row[1:]) for row in found]
 
 
 def scan_documents(

@@ -154,7 +154,7 @@ async def test_a_tombstone_is_work_until_it_is_marked(documents: DocumentStore) 
     assert await documents.purge([work.id], scope=ANNA) == 1
 
 
-# --- scan, scan_documents
+# --- scan, index_rows, scan_documents
 
 
 async def test_a_scan_brings_what_an_index_is_made_of_in_order_of_arrival(documents: DocumentStore) -> None:
@@ -216,6 +216,17 @@ async def test_a_scan_leaves_the_vectors_out_when_asked(documents: DocumentStore
     await put(documents, document)
     [row] = await rows_of(documents, vectors=False)
     assert (row.id, row.terms, row.embedding) == (document.memory.id, document.terms, None)
+
+
+async def test_index_rows_are_those_of_a_scan_without_vectors(documents: DocumentStore) -> None:
+    first, second, deleted = build_many(3, embedding=unit_vector(1))
+    kept_back = build_document("kept back", quarantine=("orders",))
+    await put(documents, first, second, deleted, kept_back)
+    await documents.delete(deleted.memory.id, scope=ANNA, now=NOW)
+    wanted = [*memory_ids([second, deleted, kept_back]), named(99)]
+    found = await documents.index_rows(wanted, scope=ANNA)
+    assert found == [row for row in await rows_of(documents, vectors=False) if row.id == second.memory.id]
+    assert await documents.index_rows([], scope=ANNA) == []
 
 
 async def test_a_scan_since_a_time_brings_what_changed_then_or_later_with_tombstones(documents: DocumentStore) -> None:

@@ -69,6 +69,7 @@ async def everything_of_anna(store: DocumentStore) -> list[Any]:
         await store.list_page(scope=ANNA, limit=99, now=NOW),
         await rows_of(store),
         await rows_of(store, since=PAST),
+        await store.index_rows([LIVE], scope=ANNA),
         await store.history(LIVE, scope=ANNA, now=NOW),
         await store.count(ANNA),
         await store.statements(scope=ANNA, about={"anna"}),
@@ -155,6 +156,10 @@ async def probe_temporal(store: DocumentStore, document: Document) -> None:
 async def probe_scan(store: DocumentStore, document: Document) -> None:
     assert await rows_of(store, scope=STRANGER) == []
     assert await rows_of(store, scope=STRANGER, since=PAST) == []
+
+
+async def probe_index_rows(store: DocumentStore, document: Document) -> None:
+    assert await store.index_rows([LIVE, GONE], scope=STRANGER) == []
 
 
 async def probe_scan_documents(store: DocumentStore, document: Document) -> None:

@@ -43,6 +43,7 @@ EXPECTED: Mapping[str, tuple[Query, set[str]]] = {
     "arrived, deep": (queries.arrived("anna", AFTER, 100, vectors=False), {"newest"}),
     "changed": (queries.changed("anna", PAST, None, 100, vectors=True), {"changes"}),
     "changed, deep": (queries.changed("anna", PAST, AFTER, 100, vectors=True), {"changes"}),
+    "index_rows": (queries.index_rows([named(1)], "anna"), {PRIMARY}),
     "documents_of": (queries.documents_of("anna", AFTER, 100), {"newest"}),
     "documents_of_all": (queries.documents_of_all(named(1), 100), {PRIMARY}),
     "due": (queries.due(10, NOW), {"pending"}),
