@@ -292,7 +292,8 @@ class Searcher:
         voices = await self._voices(query.request.scope, index)
         speakers = speakers_named(query.request, tuple(index.speakers.codes))
         asked = replace(query, analysis=replace(query.analysis, speakers=speakers))
-        candidates = weighed(asked, found, index, voices, keep=query.request.explain)
+        least = minimum(query.request, degraded=bool(progress.failures))
+        candidates = weighed(asked, found, index, voices, keep=query.request.explain, least=least)
         progress.timed("fuse", started)
         return candidates
 

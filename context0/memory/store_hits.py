@@ -10,6 +10,7 @@ from context0.clock import to_ms
 from context0.memory.candidates import Candidates
 from context0.memory.inputs import ArmName
 from context0.memory.query import Query
+from context0.memory.relevance import heard, relevance
 from context0.memory.signals import Voices, fused, weigh
 from context0.memory.succession import put_successors_first
 from stores.owner.owner_index import OwnerIndex
@@ -58,21 +59,29 @@ def index_of(rows: Sequence[IndexRow]) -> OwnerIndex:
     return index
 
 
-def weighed(query: Query, found: Candidates, index: OwnerIndex, voices: Voices, *, keep: bool) -> Candidates:
+def weighed(
+    query: Query, found: Candidates, index: OwnerIndex, voices: Voices, *, keep: bool, least: float
+) -> Candidates:
     """Return the candidates with those of the index weighed as an index of all would, and the rest behind them.
 
-    What flows from a memory to those around it, flows among those of the index only.
+    What flows from a memory to those around it, flows among those of the index only. least: the relevance below which
+    nothing is found; how rare the question's words are, is counted among those of the index.
     """
     snapshot = index.snapshot()
     places = [found.places[memory_id] for memory_id in snapshot.ids]
     rest = np.delete(np.arange(len(found.ids)), places)
     allowed = snapshot.expires_ms > to_ms(query.now)
-    all_signals = weigh(
-        query, {name: scores[places] for name, scores in found.arms.items()}, snapshot, allowed, voices, keep=keep
-    )
+    arms = {name: scores[places] for name, scores in found.arms.items()}
+    all_signals = weigh(query, arms, snapshot, allowed, voices, keep=keep)
     total = all_signals.total
     if snapshot.validity and query.request.as_of is None:
         put_successors_first(total, allowed.copy(), allowed, snapshot, to_ms(query.now))
+    likeness = None
+    if least:
+        if "keyword" in arms:
+            arms["keyword"] = snapshot.terms.bm25(query.terms)
+        likeness = relevance(query, arms, snapshot, allowed)
+        likeness *= heard(query, total, snapshot, allowed, voices)
     behind = total.min(initial=0.0) - 1 - found.total[rest].max(initial=0.0)
     behind_all = found.total[rest] + behind
     none = np.zeros(len(rest), np.float32)
@@ -83,7 +92,9 @@ def weighed(query: Query, found: Candidates, index: OwnerIndex, voices: Voices, 
         ids=ids,
         places={memory_id: place for place, memory_id in enumerate(ids)},
         arms={name: scores[order] for name, scores in found.arms.items()},
-        allowed=np.append(allowed, np.ones(len(rest), np.bool_)),
+        allowed=np.append(allowed, np.ones(len(rest), np.bool_)) & (likeness is None or likeness >= least),
+        relevance=likeness,
+        minimum=least,
         total=np.append(total, behind_all),
         signals={name: np.append(values, none) for name, values in all_signals.signals.items()},
         weights=all_signals.weights,

@@ -42,6 +42,18 @@ async def test_what_no_longer_holds_stands_behind_what_took_its_place(engine: Me
     assert contents(await engine.search("Where do I live?", user_id="anna")) == ["I moved to Graz", "I live in Munich"]
 
 
+async def test_what_memory_does_not_hold_is_not_found(engine: MemoryEngine) -> None:
+    said: list[Any] = [{"content": f"bread is best {n}", "speaker": name} for n, name in enumerate(["Ben", "Lena"] * 3)]
+    await engine.add_many([*said, {"content": "Lena flew to Oslo", "speaker": "Lena"}], user_id="anna")
+    near = await engine.search("Who flew to Oslo?", user_id="anna", min_relevance=0.5)
+    far = await engine.search("Which violin concerto?", user_id="anna", min_relevance=0.5)
+    assert near.items[0].memory.content == "Lena flew to Oslo"
+    assert (near.relevance or 0) > 0.5 > (far.relevance or 0)
+    assert (far.items, far.degraded) == ((), ())
+    everything = await engine.search("Which violin concerto?", user_id="anna", min_relevance=0, limit=50)
+    assert (everything.relevance, len(everything.items)) == (None, 7)
+
+
 @pytest.mark.parametrize("weighed", [1, 3, 300])
 async def test_all_that_the_arms_find_is_found_page_by_page(
     weighed: int, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
