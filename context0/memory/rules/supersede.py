@@ -17,6 +17,7 @@ from context0.memory.rules.names import entity_key
 from context0.memory.rules.relation_kinds import (
     ANYTHING,
     BONDS,
+    HAS_PET,
     INSTEAD_OF,
     OPPOSITES,
     PETS_AT_ALL,
@@ -182,4 +183,26 @@ def names_of(family: str) -> Collection[str]:
         relations.append(OPPOSITES[family])
     if family == RELATED_TO:
         relations = [RELATED_TO + role for role in BONDS]
-    return [denied + beside + name for name in relations for denied in ("", _DENIED) for beside in ("", _BESIDE)]
+    return [form for name in relations for form in forms_of(name)]
+
+
+def forms_of(relation: str) -> Collection[str]:
+    """Return the names under which edges of a relation are kept."""
+    return [denied + beside + relation for denied in ("", _DENIED) for beside in ("", _BESIDE)]
+
+
+def against(fact: Fact) -> Collection[str]:
+    """Return the names of the open edges that `fact`, of many values, ends or that end it, being of the same value.
+
+    One kind of animal says nothing of another, but "no pets" of all.
+    """
+    name = fact.relation
+    if fact.ended:
+        return name, _BESIDE + name
+    if fact.beside:
+        return ()
+    names = (name, PETS_AT_ALL) if name.startswith(HAS_PET) else (name,)
+    if fact.negated:
+        return names
+    opposite = OPPOSITES.get(name)
+    return (*(_DENIED + one for one in names), *(() if opposite is None else (opposite,)))
