@@ -37,6 +37,8 @@ _MONTH_AND_DAY = re.compile(
 _OTHER_SIGNS = frozenset({"hours", "clock"})
 _SIGNS_OF_DURATION = _OTHER_SIGNS | {"days", "weeks", "months", "years", "decades"}
 """One of these, or a digit, is in every clock time and duration."""
+_SIGNS_OF_DATES = TRIGGERS | {"aujourd"}
+"""One of these `letter_words`, or what is like a date, is in every date."""
 _ANY_DAY = date(2001, 6, 13)
 
 
@@ -83,7 +85,7 @@ def mentions_time(text: str, words: Sequence[str] | None = None) -> bool:
     if not SURE_SIGNS.isdisjoint(words):
         return True
     has_digit = _DIGIT.search(text) is not None
-    if not has_digit and TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
+    if not has_digit and _SIGNS_OF_DATES.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
         return False
     if _tells_clock_or_duration(text, words, has_digit=has_digit):
         return True
@@ -133,7 +135,7 @@ def _behind(text: str, tokens: list[str], position: int) -> int:
 
 def _may_hold_date(text: str, words: Sequence[str]) -> bool:
     """Tell cheaply whether the grammar could find anything."""
-    return not TRIGGERS.isdisjoint(words) or _DATE_LIKE.search(text) is not None
+    return not _SIGNS_OF_DATES.isdisjoint(words) or _DATE_LIKE.search(text) is not None
 
 
 def _moment_of(day: date, zone: tzinfo) -> datetime | None:
