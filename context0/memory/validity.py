@@ -8,7 +8,7 @@ from typing import Final
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.known_facts import Known, KnownFacts, family_of
 from context0.memory.rules.relation_kinds import ANYTHING, INSTEAD_OF, PETS_AT_ALL, kind_of
-from context0.memory.rules.supersede import against, edge_of, fact_of, fold, forms_of, names_of, relation_of
+from context0.memory.rules.supersede import against, edge_of, fact_of, fold, names_of, relation_of
 from stores.records import MENTIONS, EdgePattern, MemoryId, Relation, Statement
 
 ONLY_FACTS: Final = 4
@@ -100,21 +100,22 @@ def concerned(statements: Iterable[Statement]) -> set[EdgePattern]:
 
 
 def _concerned_by(edge: Relation) -> Iterator[EdgePattern]:
-    fact = fact_of(opened(edge))
-    source, name, key = edge.source, fact.relation, fold(fact.object)
+    source, name, key = edge.source, relation_of(edge), fold(edge.target)
     if name.startswith(INSTEAD_OF):
         key = fold(name.removeprefix(INSTEAD_OF))
         yield from (EdgePattern(source, target=target) for target in (key, f"{key}s"))
     elif name == PETS_AT_ALL:
         yield EdgePattern(source)
     elif not key or kind_of(name) == "single":
-        names = (*names_of(family_of(name)), *names_of(name))
-        yield from (EdgePattern(source, one) for one in names)
+        for one in {*names_of(family_of(name)), *names_of(name)}:
+            yield EdgePattern(source, one)
     else:
-        for target in (key, f"{key}s", ANYTHING):
-            yield from (EdgePattern(source, one, target) for one in against(fact))
-            if not (fact.ended or fact.negated):
-                yield from (EdgePattern(source, one, target, over=True) for one in forms_of(name))
+        same_value, ends = against(edge.relation, is_end=edge.invalid_at is not None and edge.closed_by is None)
+        for one in same_value:
+            for target in (key, f"{key}s", ANYTHING):
+                yield EdgePattern(source, one, target)
+        for one in ends:
+            yield EdgePattern(source, one, over=True)
 
 
 def standing_beside(statement: Statement, about: Collection[str]) -> Statement:
