@@ -105,8 +105,8 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
         occurred_at=check_time("occurred_at", fields.get("occurred_at")),
         expires_at=_end(fields.get("expires_at"), now),
         content_hash=_digest(content),
-        metadata=check_metadata({} if fields.get("metadata") is None else fields["metadata"]),
-        provenance=check_provenance(fields.get("provenance", _NOWHERE)),
+        metadata={} if fields.get("metadata") is None else check_metadata(fields["metadata"]),
+        provenance=check_provenance(fields["provenance"]) if "provenance" in fields else _NOWHERE,
     )
     key = check_name_or_none("idempotency_key", fields.get("idempotency_key"))
     return Draft(memory=memory, dedupe_key=same_content_key(memory) if key is None else _digest("key", key))
