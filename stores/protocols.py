@@ -9,13 +9,14 @@ its id, its history, `quarantined` and `scan_documents` only; whoever writes it 
 Backends may not block the event loop for more than about a millisecond.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from stores.filters import Filter
 from stores.records import (
     Document,
+    EdgePattern,
     FailedWork,
     FloatVector,
     HistoryEntry,
@@ -101,16 +102,16 @@ class DocumentStore(Protocol):
         self,
         *,
         scope: Scope,
-        about: Collection[str],
-        relations: Mapping[str, Collection[str]] | None = None,
+        about: Collection[str] = (),
+        edges: Collection[EdgePattern] = (),
         closed_by: MemoryId | None = None,
         since: datetime | None = None,
     ) -> list[Statement]:
-        """Return the memories that state something about one of the entity keys, or were ended by `closed_by`.
+        """Return the memories that state something about one of the entity keys, or what one of the patterns means,
+        or were ended by `closed_by`. Mentions are never statements. Expired memories come too.
 
-        relations: only those that state one of these (mentions are never statements); what is stated of other targets
-        than those given, if any are, may be left out. Expired memories come too.
-        since: what was said before and had come to its end by then may be left out.
+        Where there are patterns, what none of them means may come too, if it is about the same.
+        since: what was said before (`created_at` of the edge) and had come to its end by then may be left out.
         In order of (said_at, id). One round trip.
         """
 

@@ -130,6 +130,27 @@ class Relation:
     closed_by: MemoryId | None = None
 
 
+class EdgePattern(NamedTuple):
+    """Which edges that state something are meant: those from `source`, None standing for any name or target.
+
+    over: only those with an end.
+    """
+
+    source: str
+    relation: str | None = None
+    target: str | None = None
+    over: bool = False
+
+    def fits(self, edge: Relation) -> bool:
+        return (
+            edge.source == self.source
+            and edge.relation != MENTIONS
+            and self.relation in (None, edge.relation)
+            and self.target in (None, edge.target)
+            and not (self.over and edge.invalid_at is None)
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """What one memory states, and how it stands: what is read to find out what a new fact ends, and written back.

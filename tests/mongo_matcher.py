@@ -55,7 +55,10 @@ def texts_of(document: Mapping[str, Any]) -> list[str]:
 
 
 def _is_operators(condition: Any) -> bool:
-    return isinstance(condition, Mapping) and any(str(name).startswith("$") for name in condition)
+    """Tell whether `condition` is about a value; what joins conditions is about a document."""
+    return isinstance(condition, Mapping) and any(
+        str(name).startswith("$") and name not in ("$and", "$or", "$nor") for name in condition
+    )
 
 
 def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:

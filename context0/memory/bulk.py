@@ -21,7 +21,7 @@ from context0.memory.readers import Readers
 from context0.memory.transfer import without_origin
 from context0.memory.writing import Draft, draft_memory
 from context0.settings import Settings
-from stores.blocking import in_thread_if
+from stores.blocking import in_thread, in_thread_if
 from stores.cursors import CursorContext
 from stores.records import Document, FailedWork, HistoryEntry, Memory, MemoryId, Page, Scope, Statement
 from stores.settling import as_stored, places_of
@@ -70,7 +70,7 @@ class BulkEngine(QuarantineEngine):
             stages = Stages(
                 make=partial(self._made, scope),
                 known=partial(self._known, scope),
-                documents=partial(self._documents_of, readers=readers),
+                documents=partial(self._passed_documents_of, readers=readers),
                 write=partial(self._written, scope, begun_s=time.time(), run=self._facts.run(scope)),
             )
             done = await Ingest(stages, on_progress=on_progress, on_refused=on_refused).run(memories)
@@ -144,7 +144,12 @@ class BulkEngine(QuarantineEngine):
         if created_at is not None:
             memory = draft.memory.evolve(created_at=min(to_milliseconds(created_at), now))
             draft = Draft(memory=memory, dedupe_key=draft.dedupe_key)
-        return self._gate.passed(draft), None if origin is None else MemoryId(origin)
+        return draft, None if origin is None else MemoryId(origin)
+
+    async def _passed_documents_of(self, drafts: Sequence[Draft], readers: Readers | None) -> Sequence[Document]:
+        """Return the documents of drafts once they have passed the gate, all in a row, see `read_texts`."""
+        passed = await in_thread(lambda: list(map(self._gate.passed, drafts)))
+        return await self._documents_of(passed, readers=readers)
 
     async def _known(self, scope: Scope, ids: Sequence[MemoryId]) -> Collection[MemoryId]:
         found = await self._parts.documents.get_many(ids, scope=scope, now=self._parts.clock.now())

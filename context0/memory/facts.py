@@ -122,12 +122,8 @@ class FactKeeper:
                     raise
             return
         async with self._lock(scope):
-            held = await self._documents.statements(
-                scope=scope,
-                about=subjects_of(new),
-                relations=concerned(new),
-                since=min(one.said_at for one in new),
-            )
+            since = min(one.said_at for one in new)
+            held = await self._documents.statements(scope=scope, edges=concerned(new), since=since)
             settled = await in_thread_if(len(held) + len(new) > _INLINE, partial(settle, held, new))
             yield await _settling(documents, settled)
 

@@ -99,14 +99,18 @@ class Readers:
 
 def _packed(read: Sequence[TextRead]) -> bytes:
     """Edges as tuples: a dataclass with slots takes five times as long to pickle."""
-    lean = [(*text[:3], [_edge(one) for one in text.relations], text.traits) for text in read]
+    lean = [(*text[:4], [_edge(one) for one in text.relations], text.traits) for text in read]
     return pickle.dumps(lean, pickle.HIGHEST_PROTOCOL)
 
 
 def _unpacked(answer: bytes) -> list[TextRead]:
     return [
-        TextRead(words, terms, entities, tuple(Relation(**dict(zip(_EDGE, one, strict=True))) for one in edges), traits)
-        for words, terms, entities, edges, traits in pickle.loads(answer)  # noqa: S301 - from a process of ours
+        TextRead(
+            *(names, words, terms, entities),
+            relations=tuple(Relation(**dict(zip(_EDGE, one, strict=True))) for one in edges),
+            traits=traits,
+        )
+        for names, words, terms, entities, edges, traits in pickle.loads(answer)  # noqa: S301 - from a process of ours
     ]
 
 

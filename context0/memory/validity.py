@@ -1,15 +1,15 @@
 """Which memories no longer hold, once others were said: pure. Facts lie in the relations of their memories."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from context0.memory.rules.fact import Fact
 from context0.memory.rules.known_facts import Known, KnownFacts, family_of
-from context0.memory.rules.relation_kinds import ANYTHING, HAS_PET, INSTEAD_OF, PETS_AT_ALL, kind_of
-from context0.memory.rules.supersede import edge_of, fact_of, fold, names_of, relation_of
-from stores.records import MENTIONS, MemoryId, Relation, Statement
+from context0.memory.rules.relation_kinds import ANYTHING, INSTEAD_OF, PETS_AT_ALL, kind_of
+from context0.memory.rules.supersede import against, edge_of, fact_of, fold, names_of, relation_of
+from stores.records import MENTIONS, EdgePattern, MemoryId, Relation, Statement
 
 ONLY_FACTS: Final = 4
 """Trait: the facts that were read are all that the text tells, so that it no longer holds when they do not."""
@@ -86,28 +86,36 @@ def subjects_of(statements: Iterable[Statement]) -> set[str]:
     return {relation.source for statement in statements for _, relation in _facts_in(statement.relations)}
 
 
-def concerned(statements: Iterable[Statement]) -> Mapping[str, Collection[str]] | None:
-    """Return the names of all relations whose edges these facts may end, and to which targets, none given: to any.
+def concerned(statements: Iterable[Statement]) -> set[EdgePattern]:
+    """Return which stored edges these facts may end, or may be ended by: as `KnownFacts` and `closes` have it.
 
-    None: every one. As `KnownFacts` has it, and as `DocumentStore.statements` takes it.
+    What says the same as a new fact is not among them: it may be there ten thousand times.
     """
-    to_any: set[str] = set()
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for statement in statements:
-        for _, relation in _facts_in(statement.relations):
-            name = relation_of(relation)
-            if name.startswith(INSTEAD_OF) or name == PETS_AT_ALL:
-                return None
-            names = names_of(family_of(name))
-            if name.startswith(HAS_PET):  # one kind of animal says nothing of another
-                names = (*names_of(name), *names)
-            key = fold(relation.target)
-            if not key or kind_of(name) == "single":
-                to_any.update(names)
-                continue
-            for one in names:
-                found[one].update((key, f"{key}s", ANYTHING))
-    return {**found, **dict.fromkeys(to_any, ())}
+    return {
+        pattern
+        for statement in statements
+        for _, relation in _facts_in(statement.relations)
+        for pattern in _concerned_by(relation)
+    }
+
+
+def _concerned_by(edge: Relation) -> Iterator[EdgePattern]:
+    source, name, key = edge.source, relation_of(edge), fold(edge.target)
+    if name.startswith(INSTEAD_OF):
+        key = fold(name.removeprefix(INSTEAD_OF))
+        yield from (EdgePattern(source, target=target) for target in (key, f"{key}s"))
+    elif name == PETS_AT_ALL:
+        yield EdgePattern(source)
+    elif not key or kind_of(name) == "single":
+        for one in {*names_of(family_of(name)), *names_of(name)}:
+            yield EdgePattern(source, one)
+    else:
+        same_value, ends = against(edge.relation, is_end=edge.invalid_at is not None and edge.closed_by is None)
+        for one in same_value:
+            for target in (key, f"{key}s", ANYTHING):
+                yield EdgePattern(source, one, target)
+        for one in ends:
+            yield EdgePattern(source, one, over=True)
 
 
 def standing_beside(statement: Statement, about: Collection[str]) -> Statement:

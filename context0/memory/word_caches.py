@@ -9,11 +9,12 @@ from context0.memory.query import _answer_kind, _runs_of_words, _words
 from context0.memory.rules.capitals import is_common, never_a_name
 from context0.memory.rules.fact_questions import _asked
 from context0.memory.rules.names import entity_key
+from context0.memory.rules.supersede import against
 from context0.memory.rules.terms import _hash, _term, _terms_of
 
 MEMOISED: Final = (
     *(_stem, _by_rules, _range, _answer_kind, _runs_of_words, _words, _asked, _hash, _term, _terms_of),
-    *(entity_key, is_common, never_a_name),
+    *(against, entity_key, is_common, never_a_name),
 )
 
 

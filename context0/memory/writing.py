@@ -79,7 +79,7 @@ class Draft:
 
 
 def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids: MemoryIds, max_bytes: int) -> Draft:
-    """Check `fields` and make a memory of them. Raises InvalidInput.
+    """Check `fields` and make a memory of them, whose text is not read yet. Raises InvalidInput.
 
     Without an idempotency key the same content, speaker, place and data make the same memory.
     """
@@ -101,13 +101,12 @@ def draft_memory(fields: Mapping[str, Any], *, scope: Scope, now: datetime, ids:
         session_id=session_id,
         session_seq=arrival,
         tags=_tags(fields.get("tags", ()), content),
-        entities=extract_entities(content),
         importance=check_share("importance", fields.get("importance", 0.5)),
         occurred_at=check_time("occurred_at", fields.get("occurred_at")),
         expires_at=_end(fields.get("expires_at"), now),
         content_hash=_digest(content),
-        metadata=check_metadata({} if fields.get("metadata") is None else fields["metadata"]),
-        provenance=check_provenance(fields.get("provenance", _NOWHERE)),
+        metadata={} if fields.get("metadata") is None else check_metadata(fields["metadata"]),
+        provenance=check_provenance(fields["provenance"]) if "provenance" in fields else _NOWHERE,
     )
     key = check_name_or_none("idempotency_key", fields.get("idempotency_key"))
     return Draft(memory=memory, dedupe_key=same_content_key(memory) if key is None else _digest("key", key))
@@ -164,38 +163,42 @@ def next_version(memory: Memory, *, now: datetime) -> Memory:
 
 
 class TextRead(NamedTuple):
-    """What reading a memory's text gives: analysed words and their hashes, entities, relations, traits."""
+    """What reading a memory's text gives: names, analysed words and their hashes, entities, relations, traits."""
 
-    keywords: tuple[str, ...]
-    terms: bytes
-    entity_terms: bytes
-    relations: tuple[Relation, ...]
-    traits: int
-
-
-_UNREAD: Final = TextRead((), b"", b"", (), 0)
+    names: tuple[str, ...]
+    keywords: tuple[str, ...] = ()
+    terms: bytes = b""
+    entity_terms: bytes = b""
+    relations: tuple[Relation, ...] = ()
+    traits: int = 0
 
 
 def read_texts(memories: Sequence[Memory]) -> list[TextRead]:
     """Read what memories say; 100 µs each. One in quarantine has nothing that a search could find, and states nothing.
 
     All texts go from step to step together: the processor's caches then hold one step's code, which saves a tenth.
+    Names that were read before are taken over.
     """
-    searched = [memory for memory in memories if not memory.quarantine]
-    keywords = [tuple(analyse_terms(keyword_text(memory))) for memory in searched]
-    stated = list(map(_read_facts, searched))
-    traits = list(map(_traits, searched))
+    names = [memory.entities or extract_entities(memory.content) for memory in memories]
+    searched = [(memory, found) for memory, found in zip(memories, names, strict=True) if not memory.quarantine]
+    keywords = [tuple(analyse_terms(keyword_text(memory))) for memory, _ in searched]
+    stated = [_read_facts(memory) for memory, _ in searched]
+    traits = [_traits(memory.content) for memory, _ in searched]
     read = (
         TextRead(
+            names=found,
             keywords=words,
             terms=pack_terms(words),
-            entity_terms=_entity_terms((*map(entity_key, memory.entities), *keys_of(facts))),
-            relations=(*_mentions(memory), *facts),
-            traits=tells | (ONLY_FACTS if is_all else 0),
+            entity_terms=_entity_terms((*map(entity_key, found), *keys_of(facts))),
+            relations=(*_mentions(memory, found), *facts),
+            traits=tells | (TELLS_NAME if found else 0) | (ONLY_FACTS if is_all else 0),
         )
-        for memory, words, (facts, is_all), tells in zip(searched, keywords, stated, traits, strict=True)
+        for (memory, found), words, (facts, is_all), tells in zip(searched, keywords, stated, traits, strict=True)
     )
-    return [_UNREAD if memory.quarantine else next(read) for memory in memories]
+    return [
+        TextRead(names=found) if memory.quarantine else next(read)
+        for memory, found in zip(memories, names, strict=True)
+    ]
 
 
 def _entity_terms(keys: Iterable[str]) -> bytes:
@@ -216,14 +219,15 @@ def to_document(
     done: a document with a vector needs no further work; otherwise it is pending, and one in quarantine needs none.
     read: of the text, where that was done before.
     """
-    if memory.quarantine:
-        state = _index_state(memory.index.generation, "done")
-        return Document(memory=memory.evolve(embedding_model=None, index=state), dedupe_key=dedupe_key)
     if read is None:
         (read,) = read_texts([memory])
+    if memory.quarantine:
+        state = _index_state(memory.index.generation, "done")
+        kept_back = memory.evolve(embedding_model=None, index=state, entities=read.names)
+        return Document(memory=kept_back, dedupe_key=dedupe_key)
     state = _index_state(memory.index.generation, "done" if done and embedding is not None else "pending")
     return Document(
-        memory=memory.evolve(embedding_model=None if embedding is None else model, index=state),
+        memory=memory.evolve(embedding_model=None if embedding is None else model, index=state, entities=read.names),
         dedupe_key=dedupe_key,
         keywords=read.keywords,
         terms=read.terms,
@@ -312,7 +316,7 @@ def _read_facts(memory: Memory) -> tuple[tuple[Relation, ...], bool]:
     return tuple(edge_of(fact, created_at=said_at) for fact in reading.facts), reading.is_all
 
 
-def _mentions(memory: Memory) -> tuple[Relation, ...]:
+def _mentions(memory: Memory, names: Sequence[str]) -> tuple[Relation, ...]:
     source = SELF if memory.speaker is None else entity_key(memory.speaker)
     return tuple(
         Relation(
@@ -322,16 +326,15 @@ def _mentions(memory: Memory) -> tuple[Relation, ...]:
             created_at=memory.created_at,
             valid_from=memory.occurred_at or memory.created_at,
         )
-        for name in memory.entities
+        for name in names
     )
 
 
-def _traits(memory: Memory) -> int:
-    content = memory.content
+def _traits(content: str) -> int:
     asks = content.rstrip().endswith(("?", "？"))
     words = letter_words(content)
     tells = (TELLS_TIME if mentions_time(content, words) else 0) | (TELLS_NUMBER if tells_number(content, words) else 0)
-    return (ASKS if asks else 0) | tells | (TELLS_NAME if memory.entities else 0)
+    return (ASKS if asks else 0) | tells
 
 
 def same_content_key(memory: Memory) -> str:

@@ -32,6 +32,7 @@ class RuleTable:
             first, second = (sum(bits[piece] for piece in set(group)) for group in rule.needs)
             self._rules.append((rule, first, second))
         self._signs: list[tuple[str, int]] = []
+        """Pieces that are looked for one by one, where `_any_sign` finds one of them."""
         self._foreign: list[tuple[str, int]] = []
         self._words: dict[str, list[tuple[str, int]]] = {}
         for piece, bit in bits.items():
@@ -42,11 +43,13 @@ class RuleTable:
                 self._signs.append((piece, bit))
             else:
                 self._words.setdefault(start[0], []).append((piece, bit))
+        self._any_sign = re.compile("|".join(re.escape(piece) for piece, _ in self._signs))
 
     def met(self, text: str) -> Iterator[tuple[Rule, Span]]:
         """Yield the rules that hold in `text`, and where."""
         held = 0
-        for piece, bit in self._signs if text.isascii() else (*self._signs, *self._foreign):
+        signs = self._signs if self._any_sign.search(text) else ()
+        for piece, bit in signs if text.isascii() else (*signs, *self._foreign):
             if piece in text:
                 held |= bit
         for start in self._words.keys() & _WORD_START.findall(text):

@@ -27,13 +27,16 @@ _LATIN: Final = re.compile("[a-z]")
 _LOOKALIKE: Final = re.compile("[\u0370-\u03ff\u0400-\u052f]")
 _LEET: Final = str.maketrans("013457@$!", "oieastasi")
 _MIXED: Final = re.compile(r"\b(?=\w{0,20}[a-z])(?=\w{0,20}[013457])\w{2,21}\b")
-_LEET_DIGIT: Final = re.compile("[013457]")
 _MIXTURE: Final = re.compile("[a-z][013457]|[013457][a-z]")
+_MAY_BE_MIXED: Final = re.compile("[013457](?:(?<=[a-z].)|(?=[a-z]))")
+"""In every mixture; the digit leads, so that the regex engine skips to the next (2.0 -> 0.8 us)."""
 _SPACED: Final = re.compile(r"\b(?:[a-z][ .\-_]){2,40}[a-z]\b")
 _MAY_BE_SPACED: Final = re.compile(r"[ .\-_][a-z][ .\-_][a-z](?:_|\b)")
 """In every such word; the mark leads, so that the regex engine skips to the next (3.4 -> 1.4 us)."""
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{16,4096}={0,2}")
 _HEX: Final = re.compile(r"\b(?:[0-9a-fA-F]{2}[ :]?){12,4096}")
+_HEX_BLANK: Final = "20"
+"""What says something holds a blank."""
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2}){3}|(?:&#x?[0-9A-Fa-f]{2,6};){3}")
 _TURNED: Final = tuple(
     turned
@@ -82,14 +85,21 @@ def undisguised(text: str, plain: str | None = None) -> Iterator[str]:
             yield folded(hidden)
         if _LOOKALIKE.search(plain) and _LATIN.search(plain):
             yield plain.translate(_LOOKALIKES)
-    if _LEET_DIGIT.search(plain) and len(_MIXTURE.findall(plain)) > 2 and len(_MIXED.findall(plain)) > 1:
+    if _MAY_BE_MIXED.search(plain) and len(_MIXTURE.findall(plain)) > 2 and len(_MIXED.findall(plain)) > 1:
         yield _MIXED.sub(lambda word: word[0].translate(_LEET), plain)
     if _MAY_BE_SPACED.search(plain) and _SPACED.search(plain):
         yield _SPACED.sub(lambda word: re.sub(r"[ .\-_]", "", word[0]), plain)
-    if any(word in plain for word in _TURNED):
+    if _holds_turned(plain):
         yield codecs.encode(plain, "rot13")
         yield plain[::-1]
     yield from map(folded, _decoded(text))
+
+
+def _holds_turned(plain: str) -> bool:
+    for word in _TURNED:  # noqa: SIM110 - `any` over a generator takes twice as long
+        if word in plain:
+            return True
+    return False
 
 
 def _decoded(text: str) -> Iterator[str]:
@@ -97,7 +107,7 @@ def _decoded(text: str) -> Iterator[str]:
         yield unquote(html.unescape(text))
     for match in _BASE64.finditer(text):
         yield from _readable(_unbase64(match[0]))
-    for match in _HEX.finditer(text):
+    for match in _HEX.finditer(text) if _HEX_BLANK in text else ():
         digits = re.sub(r"[ :]", "", match[0])
         yield from _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
 

@@ -1,6 +1,6 @@
 """The document store on MongoDB: what each method asks is in `queries`, how it writes in `writing`."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -22,6 +22,7 @@ from stores.mongo.indexes import prepare_indexes
 from stores.mongo.reading import batches, each, find
 from stores.records import (
     Document,
+    EdgePattern,
     FailedWork,
     HistoryEntry,
     Hit,
@@ -108,14 +109,15 @@ class MongoDocuments:
         self,
         *,
         scope: Scope,
-        about: Collection[str],
-        relations: Mapping[str, Collection[str]] | None = None,
+        about: Collection[str] = (),
+        edges: Collection[EdgePattern] = (),
         closed_by: MemoryId | None = None,
         since: datetime | None = None,  # noqa: ARG002 - it may leave out nothing
     ) -> list[Statement]:
-        if not about and closed_by is None:
+        patterns = (*map(EdgePattern, about), *edges)
+        if not patterns and closed_by is None:
             return []
-        rows = await find(queries.stated(about, relations, closed_by, scope.owner), self._database)
+        rows = await find(queries.stated(patterns, closed_by, scope.owner), self._database)
         return await each(decode_statement, rows)
 
     async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:

@@ -4,7 +4,8 @@ The owner's clause is written last and on the server's side: nothing that a call
 """
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +14,7 @@ from stores.filters import Filter
 from stores.mongo.client import CollectionName, Row
 from stores.mongo.codec import WITHOUT_INDEXES, from_ms
 from stores.mongo.filters import compile_filter
-from stores.records import Keyset, MemoryId, TimeWindow
+from stores.records import EdgePattern, Keyset, MemoryId, TimeWindow
 
 ONE_REPLY: Final = 100_000
 """A batch size that a reply of 16 MB decides about, instead of MongoDB's first batch of 101."""
@@ -234,12 +235,19 @@ def buried(ids: Collection[MemoryId], owner: str) -> Query:
     )
 
 
-def stated(about: Collection[str], relations: Iterable[str] | None, closed_by: MemoryId | None, owner: str) -> Query:
-    """The memories that state something about one of the entities, or were ended by `closed_by`."""
-    told: Row = {"stated": True} if relations is None else {"relation": {"$in": sorted(relations)}}
+def stated(patterns: Collection[EdgePattern], closed_by: MemoryId | None, owner: str) -> Query:
+    """The memories with an edge that one of the patterns means, or that were ended by `closed_by`.
+
+    Patterns with the same parts are one: any of their sources, names and targets.
+    """
+    alike: defaultdict[tuple[bool, ...], list[EdgePattern]] = defaultdict(list)
+    for one in patterns:
+        alike[one.relation is None, one.target is None, one.over].append(one)
+    edges = [_any_of(some) for some in alike.values()]
     branches: list[Row] = []
-    if about:
-        edge = {"$elemMatch": {"source": {"$in": sorted(about)}, **told}}
+    if edges:
+        sources = {"$in": sorted({one.source for one in patterns})}
+        edge = {"$elemMatch": {"source": sources, "stated": True, "$or": edges}}
         branches.append({"relations": edge, "source_user_id": owner})
     if closed_by is not None:
         branches.append({"relations.closed_by": closed_by, "source_user_id": owner})
@@ -248,6 +256,16 @@ def stated(about: Collection[str], relations: Iterable[str] | None, closed_by: M
         projection=dict.fromkeys(("event_at", "traits", "relations", "valid_from", "invalid_at", "superseded_by"), 1),
         sort=(("event_at", 1), ("_id", 1)),
     )
+
+
+def _any_of(patterns: Collection[EdgePattern]) -> Row:
+    """What edges are that are meant by patterns with the same parts."""
+    edge: Row = {"invalid_at": {"$exists": True}} if any(one.over for one in patterns) else {}
+    for name, values in (("source", 0), ("relation", 1), ("target", 2)):
+        given = {one[values] for one in patterns}
+        if None not in given:
+            edge[name] = {"$in": sorted(given)}
+    return edge
 
 
 def touching(entities: Collection[str], owner: str) -> Query:

@@ -4,7 +4,7 @@ Rows that have expired stay until they are deleted, tombstones until they are pu
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,8 +12,8 @@ from stores.errors import Conflict, NotFound
 from stores.filters import Filter, matches
 from stores.records import (
     CONTENT_KEY,
-    MENTIONS,
     Document,
+    EdgePattern,
     FailedWork,
     HistoryEntry,
     Hit,
@@ -107,14 +107,16 @@ class ReferenceDocuments:
         self,
         *,
         scope: Scope,
-        about: Collection[str],
-        relations: Mapping[str, Collection[str]] | None = None,
+        about: Collection[str] = (),
+        edges: Collection[EdgePattern] = (),
         closed_by: MemoryId | None = None,
         since: datetime | None = None,  # noqa: ARG002 - it may leave out nothing
     ) -> list[Statement]:
+        patterns = (*map(EdgePattern, about), *edges)
+
         def is_meant(edge: Relation) -> bool:
-            is_named = edge.relation != MENTIONS and (relations is None or edge.relation in relations)
-            return (edge.source in about and is_named) or (closed_by is not None and edge.closed_by == closed_by)
+            is_ended = closed_by is not None and edge.closed_by == closed_by
+            return is_ended or any(pattern.fits(edge) for pattern in patterns)
 
         found = [_statement(row) for row in self._of(scope).values() if any(map(is_meant, row.document.relations))]
         return sorted(found, key=lambda one: (one.said_at, one.id))

@@ -1,6 +1,6 @@
 """The document store on one SQLite file: each call is one function, run whole in one connection's thread."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -11,6 +11,7 @@ from stores.errors import Conflict, NotFound
 from stores.filters import Filter
 from stores.records import (
     Document,
+    EdgePattern,
     FailedWork,
     HistoryEntry,
     Hit,
@@ -31,6 +32,7 @@ from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.filters import compile_filter
 from stores.sqlite.joined import Joined
 from stores.sqlite.rows import LIVE, SEARCHED, as_json, owner_number, query, row_of, row_range
+from stores.sqlite.statements import statements
 from stores.sqlite.writing import Addition, bury, insert, release_free_keys, rewrite, settle
 
 _SCAN_ROWS: Final = 10_000
@@ -90,15 +92,13 @@ class SqliteDocuments:
         self,
         *,
         scope: Scope,
-        about: Collection[str],
-        relations: Mapping[str, Collection[str]] | None = None,
+        about: Collection[str] = (),
+        edges: Collection[EdgePattern] = (),
         closed_by: MemoryId | None = None,
         since: datetime | None = None,
     ) -> list[Statement]:
-        since_ms = None if since is None else to_ms(since)
-        return await self._database.read_beside(
-            partial(searching.statements, about, relations, closed_by, since_ms, scope.owner)
-        )
+        patterns, since_ms = (*map(EdgePattern, about), *edges), None if since is None else to_ms(since)
+        return await self._database.read_beside(partial(statements, patterns, closed_by, since_ms, scope.owner))
 
     async def settle(self, settled: Sequence[Statement], *, scope: Scope, now: datetime) -> None:
         await self._database.write(partial(settle, settled, scope.owner, to_ms(now)))

@@ -261,6 +261,15 @@ CREATE TABLE audit_heads (
 """
 """The owner is a digest."""
 
+_VERSION_12: Final = """
+DROP INDEX relations_stated;
+CREATE INDEX relations_stated ON relations (owner_no, source, relation, target)
+    WHERE relation <> 'mentions' AND invalid_ms IS NULL;
+CREATE INDEX relations_over ON relations (owner_no, source, relation, max(invalid_ms, created_ms))
+    WHERE relation <> 'mentions' AND invalid_ms IS NOT NULL;
+"""
+"""A new fact seeks what it may end: what holds by its target, what is over by the time since when that matters."""
+
 MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_1,
     _VERSION_2,
@@ -273,6 +282,7 @@ MIGRATIONS: Final[Sequence[str]] = (
     _VERSION_9,
     _VERSION_10,
     _VERSION_11,
+    _VERSION_12,
 )
 """MIGRATIONS[n] takes a file from version n to n + 1; a new schema is one more entry, older ones never change."""
 

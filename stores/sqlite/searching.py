@@ -1,6 +1,5 @@
-"""The store's own search arms, for owners too large for an index in memory: FTS5, time, and what was stated."""
+"""The store's own search arms, for owners too large for an index in memory: FTS5, and time."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,8 @@ import numpy.typing as npt
 import orjson
 
 from stores.owner.postings import K1
-from stores.records import MENTIONS, Hit, MemoryId, Relation, Statement, TimeWindow
-from stores.sqlite.codec import decode_relation, from_ms, from_ms_or_none, to_ms
+from stores.records import Hit, MemoryId, TimeWindow
+from stores.sqlite.codec import to_ms
 from stores.sqlite.rows import SEARCHED, as_json, owner_number, query, row_range
 
 _MOST_READ: Final = 15_000
@@ -224,62 +223,3 @@ def temporal(
     sql += " ORDER BY m.event_ms DESC, m.id DESC LIMIT ?"
     found = query(connection, sql, (*values, limit))
     return [Hit(memory_id, 1 - rank / len(found)) for rank, (memory_id,) in enumerate(found)]
-
-
-def statements(
-    about: Collection[str],
-    relations: Mapping[str, Collection[str]] | None,
-    closed_by: MemoryId | None,
-    since_ms: int | None,
-    owner: str,
-    connection: apsw.Connection,
-) -> list[Statement]:
-    """Memories that state something about the entities, or were ended by `closed_by`, with all their relations."""
-    number = owner_number(connection, owner)
-    if number is None:
-        return []
-    edges_of = f"SELECT memory_row FROM relations WHERE owner_no = :owner AND relation <> '{MENTIONS}'"
-    if since_ms is not None:
-        said = "(SELECT event_ms FROM memories WHERE row = memory_row)"
-        edges_of += f" AND (invalid_ms IS NULL OR invalid_ms >= :since OR {said} >= :since)"
-    stated = f"{edges_of} AND source IN (SELECT value FROM json_each(:about))"
-    if relations is not None:
-        stated += (
-            f" AND relation IN (SELECT value FROM json_each(:to_any)) UNION ALL {edges_of}"
-            " AND target IN (SELECT value FROM json_each(:targets))"  # by its index, not by those of the others
-            " AND +source IN (SELECT value FROM json_each(:about))"
-            " AND +relation IN (SELECT value FROM json_each(:to_some))"
-        )
-    sql = (
-        "SELECT m.row, m.id, m.event_ms, ifnull(i.traits, 0), m.valid_ms, m.invalid_ms, m.superseded_by"
-        " FROM memories AS m LEFT JOIN memory_index AS i ON i.row = m.row WHERE m.deleted_ms IS NULL AND m.row IN ("
-        f"{stated} UNION SELECT memory_row FROM relations WHERE closed_by = :closer AND +owner_no = :owner)"
-        " ORDER BY m.event_ms, m.id"
-    )
-    given = {"owner": number, "about": as_json(about), "closer": closed_by, "since": since_ms}
-    narrowed = {
-        "to_any": as_json([name for name, targets in (relations or {}).items() if not targets]),
-        "to_some": as_json([name for name, targets in (relations or {}).items() if targets]),
-        "targets": as_json({one for targets in (relations or {}).values() for one in targets}),
-    }
-    found = query(connection, sql, {**given, **narrowed})
-    edges: defaultdict[int, list[Relation]] = defaultdict(list)
-    for row, *edge in query(
-        connection,
-        "SELECT memory_row, source, relation, target, created_ms, valid_ms, invalid_ms, retired_ms, closed_by"
-        " FROM relations WHERE memory_row IN (SELECT value FROM json_each(?)) ORDER BY rowid",
-        (as_json([row for row, *_ in found]),),
-    ):
-        edges[row].append(decode_relation(edge))
-    return [
-        Statement(
-            id=memory_id,
-            said_at=from_ms(event_ms),
-            traits=traits,
-            relations=tuple(edges[row]),
-            valid_from=from_ms_or_none(valid_ms),
-            invalid_at=from_ms_or_none(invalid_ms),
-            superseded_by=superseded_by,
-        )
-        for row, memory_id, event_ms, traits, valid_ms, invalid_ms, superseded_by in found
-    ]

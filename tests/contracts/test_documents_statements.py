@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from stores.protocols import DocumentStore
-from stores.records import CONTENT_KEY, MENTIONS, MemoryId, Relation, Statement
+from stores.records import CONTENT_KEY, MENTIONS, EdgePattern, MemoryId, Relation, Statement
 from tests.contracts.builders import (
     ANNA,
     FUTURE,
@@ -22,7 +23,7 @@ from tests.contracts.builders import (
 MUNICH, GRAZ = named(1), named(2)
 
 
-def lives_in(place: str, **fields: object) -> Relation:
+def lives_in(place: str, **fields: Any) -> Relation:
     return build_relation("anna", place, relation="lives_in", **fields)
 
 
@@ -58,15 +59,27 @@ async def test_statements_are_found_by_whom_they_are_about(documents: DocumentSt
     assert await documents.statements(scope=ANNA, about=()) == []
 
 
-async def test_statements_can_be_narrowed_to_relations_and_widened_to_what_a_memory_ended(
+async def test_statements_are_found_by_the_edges_that_state_them_and_by_what_ended_them(
     documents: DocumentStore,
 ) -> None:
     await moved(documents)
-    assert await documents.statements(scope=ANNA, about={"anna"}, relations={"likes": ()}) == []
-    assert ids_of(await documents.statements(scope=ANNA, about={"anna"}, relations={"lives_in": ()})) == [MUNICH, GRAZ]
-    to_graz = await documents.statements(scope=ANNA, about={"anna"}, relations={"lives_in": {"graz"}, "likes": ()})
-    assert GRAZ in ids_of(to_graz)
-    assert {*ids_of(to_graz)} <= {MUNICH, GRAZ}
+    meant = {
+        EdgePattern("anna"): [MUNICH, GRAZ],
+        EdgePattern("anna", "lives_in"): [MUNICH, GRAZ],
+        EdgePattern("anna", "likes"): [],
+        EdgePattern("ben", "lives_in"): [],
+        EdgePattern("anna", MENTIONS): [],
+        EdgePattern("anna", "lives_in", "graz"): [GRAZ],
+        EdgePattern("anna", "lives_in", "graz", over=True): [],
+        EdgePattern("anna", "lives_in", "munich", over=True): [MUNICH],
+        EdgePattern("anna", target="munich"): [MUNICH],
+        EdgePattern("anna", target="lena"): [],
+    }
+    for pattern, ids in meant.items():
+        assert ids_of(await documents.statements(scope=ANNA, edges=[pattern])) == ids
+    assert ids_of(await documents.statements(scope=ANNA, edges=[*meant])) == [MUNICH, GRAZ]
+    both = [EdgePattern("anna", "lives_in", "graz"), EdgePattern("anna", "lives_in", "munich", over=True)]
+    assert ids_of(await documents.statements(scope=ANNA, edges=both)) == [MUNICH, GRAZ]
     assert ids_of(await documents.statements(scope=ANNA, about=(), closed_by=GRAZ)) == [MUNICH]
     assert await documents.statements(scope=ANNA, about=(), closed_by=MUNICH) == []
 
@@ -78,8 +91,19 @@ async def test_what_ended_before_a_moment_may_be_left_out_and_nothing_else(docum
     later = await documents.statements(scope=ANNA, about={"anna"}, since=NOW + timedelta(milliseconds=1))
     assert GRAZ in ids_of(later)
     assert {*ids_of(later)} <= {MUNICH, GRAZ}
-    narrowed = {"about": {"anna"}, "relations": {"lives_in": ()}, "closed_by": GRAZ, "since": NOW + timedelta(days=1)}
-    assert ids_of(await documents.statements(scope=ANNA, **narrowed)) == [MUNICH, GRAZ]  # type: ignore[arg-type]
+    edges, since = [EdgePattern("anna", "lives_in")], NOW + timedelta(days=1)
+    found = await documents.statements(scope=ANNA, edges=edges, closed_by=GRAZ, since=since)
+    assert ids_of(found) == [MUNICH, GRAZ]
+
+
+async def test_what_was_said_since_a_moment_is_not_left_out_though_it_had_ended_before(
+    documents: DocumentStore,
+) -> None:
+    once = lives_in("rome", at=NOW, invalid_at=PAST)
+    await put(documents, build_document("Rome", id=named(3), relations=[once], at=NOW))
+    for since in (PAST, NOW):
+        found = await documents.statements(scope=ANNA, edges=[EdgePattern("anna", "lives_in")], since=since)
+        assert ids_of(found) == [named(3)]
 
 
 async def test_what_no_longer_holds_says_so_wherever_it_is_read(documents: DocumentStore) -> None:

@@ -10,7 +10,7 @@ from stores.filters import parse_filter
 from stores.mongo import queries
 from stores.mongo.index_table import INDEXES
 from stores.mongo.queries import Query
-from stores.records import Keyset, TimeWindow
+from stores.records import EdgePattern, Keyset, TimeWindow
 from tests import mongo_server
 from tests.contracts.builders import NOW, PAST, build_many, named, put
 from tests.mongo_planner import PRIMARY, indexes_for
@@ -54,8 +54,8 @@ EXPECTED: Mapping[str, tuple[Query, set[str]]] = {
     "given_up, of one": (queries.given_up(10, "anna", None), {"failed"}),
     "over": (queries.over(10, NOW), {"expiry"}),
     "buried": (queries.buried([named(1)], "anna"), {PRIMARY}),
-    "stated": (queries.stated({"anna"}, None, named(1), "anna"), {"relation_sources", "relation_ends"}),
-    "stated, narrowed": (queries.stated({"anna"}, {"lives_in"}, None, "anna"), {"relation_sources"}),
+    "stated": (queries.stated([EdgePattern("anna")], named(1), "anna"), {"relation_sources", "relation_ends"}),
+    "stated, narrowed": (queries.stated([EdgePattern("anna", "lives_in")], None, "anna"), {"relation_sources"}),
     "touching": (queries.touching(["anna", "munich"], "anna"), {"relation_sources", "relation_targets"}),
     "touching_newest": (queries.touching_newest("anna", "anna", 5), {"relation_sources", "relation_targets"}),
 }

@@ -1,16 +1,19 @@
 """What bounds the search arms of SQLite for large owners, with small bounds: what is left out, and what never is."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from stores.records import MemoryId
+from stores.records import EdgePattern, MemoryId
 from stores.sqlite import graph, searching
 from stores.sqlite.database import SqliteDatabase
 from stores.sqlite.documents import SqliteDocuments
 from stores.sqlite.graph import SqliteGraph
+from stores.sqlite.rows import query
+from stores.sqlite.statements import _sought
 from tests.contracts.builders import ANNA, NOW, build_document, build_relation, named, words_of
 
 
@@ -115,3 +118,17 @@ async def test_an_entity_of_many_narrowed_to_many_leaves_nothing_out(
     monkeypatch.setattr(graph, "MANY", 1)
     await bench.put(*["munich"] * 5)
     assert await bench.by_entity("munich", among=[0, 1]) == [0, 1]
+
+
+async def test_what_a_fact_may_end_is_sought_down_to_its_target_or_its_end(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "context0.db")
+    await database.open()
+    open_ones, ended = _sought(EdgePattern("self", "likes", "tea"), 0)
+    for sought, index in (
+        (open_ones, "relations_stated (owner_no=? AND source=? AND relation=? AND target=?)"),
+        (ended, "relations_over (owner_no=? AND source=? AND relation=? AND <expr>>?)"),
+    ):
+        explain = f"EXPLAIN QUERY PLAN {sought.format(wanted='wanted')}"
+        plan = await database.read(partial(query, sql=explain, values={"wanted": "[]", "owner": 1, "since": 0}))
+        assert index in plan[-1][-1]
+    await database.aclose()

@@ -1,8 +1,9 @@
 """Which memories no longer hold: settled as they come, or all anew, the outcome is the same (A10)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from context0.memory.rules.relation_kinds import kind_of
 from context0.memory.rules.supersede import edge_of
 from context0.memory.validity import ONLY_FACTS, concerned, resettle, settle, standing_beside, subjects_of
 from stores.records import MENTIONS, MemoryId, Relation, Statement
+from tests.contracts.builders import named
 
 START = datetime(2023, 1, 1, tzinfo=UTC)
 RELATIONS = [
@@ -40,28 +42,29 @@ def statement(number: int, *facts: Fact, traits: int = ONLY_FACTS) -> Statement:
     return Statement(id=MemoryId(f"m{number:03d}"), said_at=said_at, traits=traits, relations=edges)
 
 
-def is_meant(old: Statement, new: Statement) -> bool:
-    """Tell whether a store has to return it before `new` is added: see `DocumentStore.statements`."""
-    narrowed = concerned([new])
-    return any(
-        (narrowed is None or (one.relation in narrowed and _is_to(one, narrowed[one.relation])))
-        and (one.invalid_at is None or one.invalid_at >= new.said_at or old.said_at >= new.said_at)
-        for one in old.relations
-    )
+def met(stored: Sequence[Statement], new: Sequence[Statement]) -> list[Statement]:
+    """Return what a store has to return before `new` is added: see `DocumentStore.statements`."""
+    patterns, since = concerned(new), min(one.said_at for one in new)
+
+    def is_meant(edge: Relation) -> bool:
+        matters = edge.invalid_at is None or edge.invalid_at >= since or edge.created_at >= since
+        return matters and any(pattern.fits(edge) for pattern in patterns)
+
+    return [one for one in stored if any(map(is_meant, one.relations))]
 
 
-def _is_to(edge: Relation, targets: Collection[str]) -> bool:
-    return not targets or edge.target in targets
-
-
-def one_by_one(statements: Sequence[Statement]) -> list[Statement]:
-    """Settle each behind those before it, as they are added."""
+def in_batches(batches: Sequence[Sequence[Statement]], read: Callable[..., list[Statement]] = met) -> list[Statement]:
+    """Settle each batch behind those before it, as they are added."""
     stored: list[Statement] = []
-    for new in statements:
-        settled = settle([one for one in stored if is_meant(one, new)], [new])
+    for new in batches:
+        settled = settle(read(stored, new), new)
         changed = {one.id: one for one in settled.changed}
         stored = [*(changed.get(one.id, one) for one in stored), *settled.new]
     return stored
+
+
+def one_by_one(statements: Sequence[Statement]) -> list[Statement]:
+    return in_batches([[one] for one in statements])
 
 
 FACTS = st.builds(
@@ -70,14 +73,40 @@ FACTS = st.builds(
     st.sampled_from(["a", "b", "c", "*"]),
     negated=st.booleans(),
     ended=st.booleans(),
+    beside=st.booleans(),
     valid_from=st.none() | st.integers(-60, 60).map(lambda days: START + timedelta(days=days)),
 )
 FACTS = FACTS.filter(
-    lambda one: one.relation != "instead_of:a" or (one.object, one.negated, one.ended) == ("b", False, False)
+    lambda one: (
+        one.relation != "instead_of:a" or (one.object, one.negated, one.ended, one.beside) == ("b", False, False, False)
+    )
 )
 SEQUENCES = st.lists(st.lists(FACTS, min_size=1, max_size=2), max_size=8).map(
     lambda said: [statement(number, *facts) for number, facts in enumerate(said)]
 )
+
+
+DAYS = st.tuples(st.integers(0, 400), st.lists(FACTS, min_size=1, max_size=2))
+BATCHES = st.lists(st.lists(DAYS, min_size=1, max_size=3), max_size=6)
+"""Said in any order: the day, and the facts."""
+
+
+@given(BATCHES)
+@settings(max_examples=200, deadline=None)
+def test_what_is_not_read_would_have_changed_nothing(said: list[list[tuple[int, list[Fact]]]]) -> None:
+    numbers = count()
+    batches = [[replace(statement(day, *facts), id=named(next(numbers))) for day, facts in batch] for batch in said]
+    assert in_batches(batches) == in_batches(batches, read=lambda stored, _: stored)
+
+
+def test_what_says_the_same_is_not_read() -> None:
+    """It may be there ten thousand times: each batch of them would read all those before it."""
+    stored = [
+        statement(0, fact("likes", "tea")),
+        statement(1, fact("dislikes", "tea")),
+        statement(2, fact("owns", "a")),
+    ]
+    assert met(stored, [statement(3, fact("likes", "tea"), fact("owns", "a"))]) == [stored[1]]
 
 
 @given(SEQUENCES)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from context0.memory.ids import MemoryIds
-from context0.memory.writing import draft_memory, read_texts
+from context0.memory.writing import draft_memory, read_texts, to_document
 from stores.records import Memory, Scope
 
 NOW: Final = datetime(2026, 5, 6, tzinfo=UTC)
@@ -23,6 +23,17 @@ def test_texts_are_read_together_as_one_by_one() -> None:
     assert together == [one for memory in memories for one in read_texts([memory])]
     assert [bool(one.terms) for one in together] == [text != "Ignore it" for text in TEXTS]
     assert [len(one.relations) for one in together] == [2, 0, 2, 0, 2]
+    assert [one.names for one in together] == [("Munich",), ("Ignore",), ("Ben",), (), ("Munich",)]
+
+
+def test_names_are_read_with_the_text_and_taken_over_where_they_were_read_before() -> None:
+    (memory, kept_back) = (_memory("Ben lives in Munich", MemoryIds()) for _ in range(2))
+    kept_back = kept_back.evolve(quarantine=("override",))
+    for one in (memory, kept_back):
+        assert to_document(one, "key", None, None).memory.entities == ("Ben", "Munich")
+    (again,) = read_texts([memory.evolve(entities=("Benjamin",))])
+    assert again.names == ("Benjamin",)
+    assert "benjamin" in {relation.target for relation in again.relations}
 
 
 def test_ids_grow_and_are_uuids_of_version_7() -> None:

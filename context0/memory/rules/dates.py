@@ -19,6 +19,8 @@ EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 
 _DIGIT = re.compile(r"\d")
+_DATE_LIKE = re.compile(r"\d(?:\d{3}|[-/.:]\d|[^\W\d_])")
+"""In every date without a word of time: 2022, 5/7/22, the 7th, the 90s."""
 _CLOCK_OR_DURATION = re.compile(
     r"\b\d{1,2}(?::\d\d)? ?[ap]\.?m\b|\b\d{1,2}:\d\d\b|\bo['’]clock\b"
     r"|\b(?:\d{1,4}|two|three|four|five|six|seven|eight|nine|ten|twelve|several|few|couple of) "
@@ -27,9 +29,16 @@ _CLOCK_OR_DURATION = re.compile(
 )
 # What of it stands behind a digit: this leads, so that the regex engine skips to it (9 -> 1 µs).
 _CLOCK = re.compile(r"\d(?<!\w\d)\d?(?:(?::\d\d)? ?[ap]\.?m\b|:\d\d\b)", re.IGNORECASE)
+# The capital leads, so that the regex engine skips to the next one by itself (3.3 -> 1.2 µs).
+_MONTH_AND_DAY = re.compile(
+    r"[AJM](?<![\w'’].)(?:(?<=M)a(?:rch|y)|(?<=A)(?:pril|ugust)|(?<=J)une) (?:[1-9]|1\d|2[0-8])(?!\w|[-/.:]\d)"
+)
+"""The months that are a word or a name as well, as they are surely meant: April 4."""
 _OTHER_SIGNS = frozenset({"hours", "clock"})
 _SIGNS_OF_DURATION = _OTHER_SIGNS | {"days", "weeks", "months", "years", "decades"}
 """One of these, or a digit, is in every clock time and duration."""
+_SIGNS_OF_DATES = TRIGGERS | {"aujourd"}
+"""One of these `letter_words`, or what is like a date, is in every date."""
 _ANY_DAY = date(2001, 6, 13)
 
 
@@ -76,10 +85,14 @@ def mentions_time(text: str, words: Sequence[str] | None = None) -> bool:
     if not SURE_SIGNS.isdisjoint(words):
         return True
     has_digit = _DIGIT.search(text) is not None
-    if not has_digit and TRIGGERS.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
+    if not has_digit and _SIGNS_OF_DATES.isdisjoint(words) and _OTHER_SIGNS.isdisjoint(words):
         return False
     if _tells_clock_or_duration(text, words, has_digit=has_digit):
         return True
+    if _MONTH_AND_DAY.search(text):
+        return True
+    if not _may_hold_date(text, words):
+        return False
     return next(scan(Sentence.of(text, today=_ANY_DAY, undecided="near")), None) is not None
 
 
@@ -91,7 +104,7 @@ def _tells_clock_or_duration(text: str, words: Sequence[str], *, has_digit: bool
 
 
 def _find(text: str, reference: datetime, undecided: Lean) -> tuple[DateRange, ...]:
-    if not _may_hold_date(text):
+    if not _may_hold_date(text, letter_words(text)):
         return ()
     zone = reference.tzinfo or UTC
     sentence = Sentence.of(text, today=reference.date(), undecided=undecided)
@@ -120,9 +133,9 @@ def _behind(text: str, tokens: list[str], position: int) -> int:
     return position
 
 
-def _may_hold_date(text: str) -> bool:
-    """Tell cheaply (3 µs) whether the grammar could find anything."""
-    return not TRIGGERS.isdisjoint(letter_words(text)) or _DIGIT.search(text) is not None
+def _may_hold_date(text: str, words: Sequence[str]) -> bool:
+    """Tell cheaply whether the grammar could find anything."""
+    return not _SIGNS_OF_DATES.isdisjoint(words) or _DATE_LIKE.search(text) is not None
 
 
 def _moment_of(day: date, zone: tzinfo) -> datetime | None:

@@ -125,13 +125,13 @@ def _capitalised(text: str, titles: Sequence[_Found]) -> Iterator[_Found]:
     if text.isupper() and len(text.split(None, MAX_SHOUTED_WORDS)) > MAX_SHOUTED_WORDS:
         return
     left = MAX_ENTITIES * 2
-    language = ""
+    language, is_marked = "", "#" in text or "**" in text
     for match in _RUN.finditer(text):
         start, end = match.span()
         if titles and any(begin <= start < -stop for begin, stop, _ in titles):
             continue
         start = _head_of(text, start)
-        if start < 0 or (start and text[start - 1] in "*# " and _is_heading(text, start)):
+        if start < 0 or (is_marked and _is_heading(text, start)):
             continue
         judged = _name_in(text, start, end)
         if judged is None:
@@ -149,6 +149,8 @@ def _capitalised(text: str, titles: Sequence[_Found]) -> Iterator[_Found]:
 
 def _head_of(text: str, start: int) -> int:
     """Return where the word that holds the capital at `start` begins (iPhone, macOS); -1 for an identifier of code."""
+    if start and text[start - 1] == " ":
+        return start
     head = start
     while head and (text[head - 1].isalnum() or text[head - 1] == "_"):
         head -= 1
@@ -159,6 +161,8 @@ def _head_of(text: str, start: int) -> int:
 
 def _is_heading(text: str, start: int) -> bool:
     """Tell the words of a markdown heading, or in bold at the head of a line or sentence."""
+    if not start or text[start - 1] not in "*# ":
+        return False
     marks = text[max(0, start - _HEADING_WINDOW) : start].rstrip(" ")
     return marks.endswith(("#", "**")) and opens_sentence(text, start)
 
@@ -198,9 +202,7 @@ def _without_tail(words: list[str]) -> list[str]:
 def _is_single_name(text: str, start: int, word: str) -> bool:
     if not 1 < len(word) <= MAX_NAME_CHARACTERS or "_" in word or never_a_name(word):
         return False
-    if is_common(word):
-        return not (word.isupper() or opens_sentence(text, start))
-    return not is_emphasis((word,))
+    return not is_common(word) or not (word.isupper() or opens_sentence(text, start))
 
 
 def _is_foreign_word(text: str, start: int, word: str, language: str) -> bool:

@@ -74,7 +74,7 @@ class Tokens:
     def __init__(self, text: str, start: int, stop: int) -> None:
         self.text, self.start, self.stop = text, start, stop
         self.raws: list[str] = _TOKEN.findall(text, start, stop)
-        self.words = [raw.lower() for raw in self.raws]
+        self.words = [*map(str.lower, self.raws)]
         self._spans: list[tuple[int, int]] | None = None
         if text.find("'", start, stop) >= 0 or not _HASTY_WORDS.isdisjoint(self.words):
             self._part()

@@ -10,6 +10,7 @@ Whatever else was said stays. Nothing is deleted: an older fact gets an end, and
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from context0.memory.rules.fact import Fact
@@ -17,6 +18,7 @@ from context0.memory.rules.names import entity_key
 from context0.memory.rules.relation_kinds import (
     ANYTHING,
     BONDS,
+    HAS_PET,
     INSTEAD_OF,
     OPPOSITES,
     PETS_AT_ALL,
@@ -33,6 +35,7 @@ _BESIDE: Final = "also:"
 _ANOTHER_TIME: Final = timedelta(days=366)
 """What ended longer than this before the older fact was said to hold, was another time of the same: "in 2010"."""
 _SHORTEST_PLURAL: Final = 4
+_CACHED_NAMES: Final = 1 << 10
 
 
 def closes(new: Fact, old: Fact | Relation, *, at: datetime | None = None, old_at: datetime | None = None) -> Verdict:
@@ -183,3 +186,24 @@ def names_of(family: str) -> Collection[str]:
     if family == RELATED_TO:
         relations = [RELATED_TO + role for role in BONDS]
     return [denied + beside + name for name in relations for denied in ("", _DENIED) for beside in ("", _BESIDE)]
+
+
+@lru_cache(maxsize=_CACHED_NAMES)
+def against(name: str, *, is_end: bool) -> tuple[Collection[str], Collection[str]]:
+    """Return what an edge of many values by this name ends or is ended by: the names of open edges, being of the same
+    value, and those of ends.
+
+    One kind of animal says nothing of another, but "no pets" of all.
+    """
+    plain = name.removeprefix(_DENIED)
+    relation = plain.removeprefix(_BESIDE)
+    ends = tuple(denied + beside + relation for denied in ("", _DENIED) for beside in ("", _BESIDE))
+    if is_end:
+        return (relation, _BESIDE + relation), ()
+    names = (relation, PETS_AT_ALL) if relation.startswith(HAS_PET) else (relation,)
+    if relation != plain:  # beside others
+        return (), ends
+    if plain != name:
+        return names, ()
+    opposite = OPPOSITES.get(relation)
+    return (*(_DENIED + one for one in names), *(() if opposite is None else (opposite,))), ends
