@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import product
@@ -53,7 +54,8 @@ class SqliteGraph:
     ) -> list[Hit]:
         if not entities:
             return []
-        read = partial(_search, set(entities), scope.owner, hops, limit, to_ms_or_none(as_of), among)
+        walk = _Walk(set(entities), hops, to_ms_or_none(as_of))
+        read = partial(_search, walk, scope.owner, limit, among)
         return sorted(await self._database.read(read), key=lambda hit: (-hit.score, hit.id))[:limit]
 
     async def relations(self, entity: str, *, scope: Scope, limit: int) -> list[tuple[MemoryId, str, str, str]]:
@@ -81,12 +83,19 @@ def _delete_many(ids: Collection[MemoryId], owner: str, connection: apsw.Connect
     connection.execute(sql, (as_json(ids), owner))
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """From these entities on, so many hops, over relations that are valid at a moment."""
+
+    entities: set[str]
+    hops: int
+    as_of_ms: int | None
+
+
 def _search(
-    entities: set[str],
+    walk: _Walk,
     owner: str,
-    hops: int,
     limit: int,
-    as_of_ms: int | None,
     among: Collection[MemoryId] | None,
     connection: apsw.Connection,
 ) -> list[Hit]:
@@ -95,12 +104,12 @@ def _search(
     if number is None:
         return []
     if among is not None and len(among) > MANY:  # as a search of all, if enough of what it finds pass
-        scores, passing = _scores(connection, number, entities, hops, as_of_ms, None), set(among)
+        scores, passing = _scores(connection, number, walk, None), set(among)
         hits = [hit for hit in _hits(connection, scores) if hit.id in passing]
         if len(hits) >= limit:
             return hits
     rows = None if among is None else _rows_of(connection, among)
-    scores = _scores(connection, number, entities, hops, as_of_ms, rows)
+    scores = _scores(connection, number, walk, rows)
     if rows is not None:
         scores = {row: score for row, score in scores.items() if row in rows}
     least = sorted(scores.values(), reverse=True)[min(limit, len(scores)) - 1] if scores else 0.0
@@ -110,17 +119,15 @@ def _search(
 def _scores(
     connection: apsw.Connection,
     number: int,
-    entities: set[str],
-    hops: int,
-    as_of_ms: int | None,
+    walk: _Walk,
     among: Collection[int] | None,
 ) -> dict[int, float]:
     scores: defaultdict[int, float] = defaultdict(float)
-    asked, weight = entities, 1.0
-    seen = set(entities)
+    asked, weight = walk.entities, 1.0
+    seen = set(asked)
     counted: set[int] = set()
-    for _ in range(hops):
-        edges = _touching(connection, number, asked, as_of_ms, among)
+    for _ in range(walk.hops):
+        edges = _touching(connection, number, asked, walk.as_of_ms, among)
         degree = Counter(source for _, _, source, _ in edges)
         degree.update(target for _, _, source, target in edges if target != source)
         weights = {end: weight / math.log2(2 + degree[end]) for end in asked}

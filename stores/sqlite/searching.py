@@ -58,26 +58,26 @@ def keyword(
         rarities = _rarities(read(_MOST_READ), memories)
         return _ranked(connection, _rows_of(connection, among), rarities, limit, now_ms)
     if among is None or len(among) > MANY:
-        hits = _best(connection, read(_MOST_READ), number, memories, limit, now_ms, passing=among and set(among))
+        holders = read(_MOST_READ)
+        rarities = _rarities(holders, memories)
+        proposed = _proposed(connection, holders, rarities, number, None)
+        hits = _best(connection, proposed, rarities, limit, now_ms, among and set(among))
         if among is None or len(hits) == limit:
             return hits
-    return _best(connection, read(memories), number, memories, limit, now_ms, among=among)
+    holders = read(memories)
+    rarities = _rarities(holders, memories)
+    return _best(connection, _proposed(connection, holders, rarities, number, among), rarities, limit, now_ms)
 
 
 def _best(
     connection: apsw.Connection,
-    holders: Sequence["_Holders"],
-    number: int,
-    memories: int,
+    proposed: Sequence[int],
+    rarities: Mapping[str, float],
     limit: int,
     now_ms: int,
-    *,
-    among: Collection[MemoryId] | None = None,
     passing: Collection[MemoryId] | None = None,
 ) -> list[Hit]:
-    """Return the best of what is proposed; passing: of the first proposals, those that are among these."""
-    rarities = _rarities(holders, memories)
-    proposed = _proposed(connection, holders, rarities, number, among)
+    """Return the best of the proposed rows; passing: of the first of them, those that are among these."""
     rest = iter(proposed if passing is None else proposed[:_MOST_TRIED])
     hits = list[Hit]()
     while len(hits) < limit and (rows := list(islice(rest, _RANKED))):

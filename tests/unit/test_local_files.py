@@ -111,31 +111,6 @@ async def test_octets_that_are_too_many_for_the_memory_stay_in_their_file(
     await other.aclose()
 
 
-@pytest.mark.parametrize("rest", [0, 1, 7])
-async def test_a_search_in_parts_finds_what_one_of_all_rows_finds(
-    rest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_vectors, "_PARTED_FROM", MANY)
-    rows, documents = clustered(MANY + rest), ReferenceDocuments()
-    await fill(documents, rows)
-    store = local_vectors(documents, tmp_path)
-    await store.build(ANNA)
-    held = await store._current(ANNA)
-    assert held.filed is not None and held.filed.parts == 2
-    assert len(held.searches(rows[0], 10)) == 2
-    assert len(held.searches(rows[0], 10, [named(0)])) == 1, "among few there is nothing to share"
-    assert await recall(store, rows) >= 0.99
-    assert await recall(store, rows, list(range(0, MANY, 3))) >= 0.99
-    for number in (0, MANY // 2 - 1, MANY // 2, MANY + rest - 1):
-        vector = rows[number]
-        assert [hit.id for hit in await store.query(vector, scope=ANNA, limit=1)] == [named(number)]
-        await documents.delete(named(number), scope=ANNA, now=NOW)
-        found = await store.query(vector, scope=ANNA, limit=MANY + rest)
-        assert named(number) not in {hit.id for hit in found}
-    assert len(found) == MANY + rest - 4, "where all are wanted, all are found"
-    await store.aclose()
-
-
 async def test_many_ids_that_are_unknown_or_no_uuids_are_no_harm(store: LocalVectors, rows: FloatMatrix) -> None:
     ids = [MemoryId("nobody"), named(5_000_000), named(3), MemoryId("x" * 36), MemoryId("Ü" * 36)]
     hits = await store.query(rows[3], scope=ANNA, limit=10, among=ids)
