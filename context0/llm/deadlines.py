@@ -6,7 +6,7 @@ import asyncio
 import math
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from context0.errors import LLMInterrupted, LLMTimeout
 from context0.llm.wrapper import Wrapper
@@ -27,6 +27,45 @@ class Deadlines:
     complete_s: float = math.inf
 
 
+class _Watch:
+    """The one timer of a stream. There is a wait for each piece: what it may take is only noted until it is over."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._wait: asyncio.Timeout | None = None
+        self._until = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.ends()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def begins(self, wait: asyncio.Timeout, until: float) -> None:
+        """See to it that `wait`, which is entered, expires then; infinity is never."""
+        self._wait, self._until = wait, until
+        if self._timer is not None and self._timer.when() > until:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and math.isfinite(until):
+            self._timer = self._loop.call_at(until, self._look)
+
+    def ends(self) -> None:
+        self._wait = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._wait is None:
+            return
+        if self._loop.time() < self._until:
+            self.begins(self._wait, self._until)
+        else:
+            self._wait.reschedule(self._until)
+
+
 class Deadlined(Wrapper):
     """Passes on pieces that hold text, each in time; an empty one only shows that the model is at work.
 
@@ -42,13 +81,15 @@ class Deadlined(Wrapper):
         told, patience_s = False, self._deadlines.first_token_s
         clock = asyncio.get_running_loop().time
         ends_at = clock() + self._deadlines.stream_s
-        async with aclosing(self._llm.stream(prompt)) as pieces:
+        async with aclosing(self._llm.stream(prompt)) as pieces, _Watch() as watch:
             while True:
                 try:
-                    async with asyncio.timeout_at(_moment(min(clock() + patience_s, ends_at))) as timer:
+                    async with asyncio.timeout(None) as wait:
+                        watch.begins(wait, min(clock() + patience_s, ends_at))
                         piece = await anext(pieces, None)
+                        watch.ends()
                 except TimeoutError as exc:
-                    if not timer.expired():
+                    if not wait.expired():
                         raise
                     raise self._late(patience_s if clock() < ends_at else self._deadlines.stream_s, told=told) from exc
                 if piece is None:
