@@ -140,6 +140,21 @@ async def test_the_first_token_the_next_and_the_whole_have_their_deadlines():
     assert (slow_to_begin.cancelled, slow_to_go_on.cancelled) == (2, 2)
 
 
+async def test_each_wait_has_its_own_time_and_what_the_reader_takes_counts_for_none():
+    class Halting(Faulty):
+        async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+            for pause_s in (0.0, 0.08, 0.0, 60.0):
+                await asyncio.sleep(pause_s)
+                yield Chunk(text="a")
+
+    seen = []
+    with pytest.raises(LLMInterrupted, match=r"0\.3 s"):
+        async for chunk in Deadlined(Halting(), Deadlines(first_token_s=0.05, between_tokens_s=0.3)).stream(PROMPT):
+            seen.append(chunk.text)
+            await asyncio.sleep(0.35 if len(seen) == 2 else 0.0)
+    assert seen == ["a", "a", "a"]
+
+
 async def test_a_timeout_of_the_model_itself_is_not_taken_for_ours():
     with pytest.raises(TimeoutError, match="its own"):
         await texts_of(Deadlined(Faulty(TimeoutError("its own")), Deadlines(first_token_s=5)))
