@@ -172,6 +172,7 @@ class ContextCoordinator:
             return
         moment = time.perf_counter()
         failed: LLMError | None = None
+        said: list[str] = []
         try:
             prompt = conversation.prompt(turn, built)
             moment = answered.timed("prompt", moment)
@@ -180,7 +181,7 @@ class ContextCoordinator:
                 contextlib.aclosing(_closable(conversation.stream(prompt))) as stream,
             ):
                 async for chunk in stream:
-                    await _take(chunk, answered, emit, started)
+                    await _take(chunk, answered, said, emit, started)
         except LLMError as error:
             failed = error
         except TimeoutError as late:
@@ -192,9 +193,11 @@ class ContextCoordinator:
         except Exception as fault:  # noqa: BLE001 - the edge between agents: what came of the answer is kept
             log_fault(conversation.name, fault)
             failed = _caused(LLMUnavailable("the answer could not be made; ask again", passing=False), fault)
+        finally:
+            answered.turn = turn.evolve(answer="".join(said))
         if failed is not None:
             answered.state = "partial"
-            if not answered.turn.answer:
+            if not said:
                 raise failed
             answered.turn = answered.turn.failed(conversation.name, failed.code)
             await emit(ErrorEvent(code=failed.code, message=CUT_OFF))
@@ -262,14 +265,14 @@ async def _announce(answered: Answered, emit: Emit) -> None:
     )
 
 
-async def _take(chunk: Chunk, answered: Answered, emit: Emit, started: float) -> None:
+async def _take(chunk: Chunk, answered: Answered, said: list[str], emit: Emit, started: float) -> None:
     """Take over a piece of the answer, and pass on its text."""
     answered.take(chunk)
     if not chunk.text:
         return
-    if not answered.turn.answer:
+    if not said:
         answered.timed("first_token", started)
-    answered.turn = answered.turn.evolve(answer=answered.turn.answer + chunk.text)
+    said.append(chunk.text)
     await emit(TokenEvent(text=chunk.text))
 
 

@@ -15,6 +15,7 @@ from context0.api.app import create_app
 from context0.api.audit import AuditTrail
 from context0.api.auth import Authenticator, Credentials, LocalDeveloper
 from context0.api.body import BodyLimits
+from context0.api.collector import seldom_collected
 from context0.api.envelope import Observe
 from context0.api.keys import KeyRing
 from context0.api.limits import RequestLimits
@@ -145,7 +146,8 @@ async def serve(
             on_start=lambda: on_start(address_of(bound)),
         )
         try:
-            await server.serve(sockets=[bound])
+            with seldom_collected():
+                await server.serve(sockets=[bound])
         finally:
             await end.close(stack, engine)
 

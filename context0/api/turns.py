@@ -142,6 +142,13 @@ class RunningTurn:
             reader.wake.set()
 
     def _take(self, event: ChatEvent, encode: Encode) -> None:
+        if event.type != "token":  # by far the most are
+            self._note(event)
+        if self._first is None:
+            self._first = event
+        self._append(event, encode)
+
+    def _note(self, event: ChatEvent) -> None:
         match event:
             case SessionEvent():
                 self.session = event
@@ -151,9 +158,6 @@ class RunningTurn:
                 self._answered = True
             case ErrorEvent():
                 self.failed = event
-        if self._first is None:
-            self._first = event
-        self._append(event, encode)
 
     def _fail(self, event: ErrorEvent, encode: Encode) -> None:
         self.failed = event
@@ -193,7 +197,7 @@ class Turns:
         turn = RunningTurn(request)
 
         def heard(event: ChatEvent) -> None:
-            if isinstance(event, SessionEvent) and request.shared:
+            if event.type == "session" and request.shared:
                 self._running[event.turn_id] = turn
 
         turn.task = asyncio.create_task(turn.run(heard), name="context0-turn")

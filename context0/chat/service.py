@@ -183,7 +183,7 @@ class ChatService(Conversations):
         is_done = False
         try:
             while (event := await live.next()) is not None:
-                is_done = is_done or isinstance(event, DoneEvent)
+                is_done = is_done or event.type == "done"
                 yield event
         finally:
             live.has_reader = False
@@ -384,7 +384,8 @@ async def _nowhere(_: ChatEvent) -> None:
 
 async def _outcome(remembering: "asyncio.Task[Remembered]", within_s: float | None = None) -> Remembered:
     """Return what was remembered; what was cut off, or is not yet through, is a failure in it."""
-    await asyncio.wait((remembering,), timeout=within_s)
+    if not remembering.done():
+        await asyncio.wait((remembering,), timeout=within_s)
     if remembering.done() and not remembering.cancelled():
         return remembering.result()
     return Remembered(failures=(("memory_manager", "cancelled" if remembering.done() else "deadline"),))

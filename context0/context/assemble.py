@@ -59,13 +59,11 @@ class _Room:
     history: list[tuple[str, str]] = field(default_factory=list)  # the newest first
     own: list[str] = field(default_factory=list)  # of what is remembered, what the user said
 
-    def take(self, text: str) -> bool:
-        """Take the room of one line of text; False, and nothing is taken, where there is too little."""
-        cost = count_tokens(text)
-        if cost > self.left:
-            return False
-        self.left -= cost
-        return True
+    def place(self, *lines: str, cost: int) -> None:
+        """Place a section where there is room for it. cost: of all its lines, each counted for itself."""
+        if cost <= self.left:
+            self.left -= cost
+            self.sections.append("\n".join(lines))
 
 
 def assemble(
@@ -93,7 +91,7 @@ def assemble(
     longest = int(total * _MESSAGE_SHARE)
     shown = _place_messages(room, messages[-_LAST_MESSAGES:], longest)
     if missing:
-        _place_section(room, _MISSING, ())
+        room.place(_MISSING, cost=count_tokens(_MISSING))
     memories = [_as_of(one, asked_at) for one in memories]
     _place_memories(room, memories[: tier.memories if not tier.recalls else len(memories)], tier)
     if built is not None:
@@ -138,7 +136,8 @@ def _as_of(found: FoundMemory, asked_at: datetime) -> FoundMemory:
 
 def _place_memories(room: _Room, memories: Sequence[FoundMemory], tier: Tier) -> None:
     lines: list[str] = []
-    left = min(tier.tokens.memories, room.left) - count_tokens(_MEMORIES)
+    most = min(tier.tokens.memories, room.left)
+    left = most - count_tokens(_MEMORIES)
     for found in memories:
         if left < _LEAST_TOKENS:
             break
@@ -148,14 +147,15 @@ def _place_memories(room: _Room, memories: Sequence[FoundMemory], tier: Tier) ->
         room.sources.append(_source(found))
         if is_own(found.memory):
             room.own.append(found.memory.content)
-    _place_section(room, _MEMORIES, lines)
+    if lines:
+        room.place(_MEMORIES, *lines, cost=most - left)
 
 
 def _place_built(room: _Room, built: BuiltContext, tier: Tier) -> None:
     used = {source.memory_id for source in room.sources}
     if built.session is not None and built.session.summary and tier.tokens.summary:
         lines = [as_data(line) for line in built.session.summary.splitlines()]
-        _place_section(room, _SUMMARY, _cut_to(lines, min(tier.tokens.summary, room.left) - count_tokens(_SUMMARY)))
+        _place_lines(room, _SUMMARY, lines, tier.tokens.summary)
     for heading, section, tokens in (
         (_PREFERENCES, built.preferences, tier.tokens.preferences),
         (_PROJECT, built.project, tier.tokens.project),
@@ -163,27 +163,25 @@ def _place_built(room: _Room, built: BuiltContext, tier: Tier) -> None:
         if section is not None and tokens:
             lines = [_line_of(memory) for memory in section.memories if memory.id not in used]
             room.own += [memory.content for memory in section.memories if is_own(memory)]
-            _place_section(room, heading, _cut_to(lines, min(tokens, room.left) - count_tokens(heading)))
+            _place_lines(room, heading, lines, tokens)
 
 
 def _line_of(memory: Memory) -> str:
     return f"- {cut_end(as_data(memory.content), _MEMORY_TOKENS)}"
 
 
-def _cut_to(lines: Sequence[str], tokens: int) -> list[str]:
-    """Return the first lines that cost at most `tokens` together, the last of them cut."""
+def _place_lines(room: _Room, heading: str, lines: Sequence[str], tokens: int) -> None:
+    """Place the first lines that cost at most `tokens` together with their heading, the last of them cut."""
+    most = min(tokens, room.left)
+    left = most - count_tokens(heading)
     kept: list[str] = []
     for line in lines:
-        if tokens < _LEAST_TOKENS:
+        if left < _LEAST_TOKENS:
             break
-        kept.append(cut_end(line, tokens))
-        tokens -= count_tokens(kept[-1])
-    return kept
-
-
-def _place_section(room: _Room, heading: str, lines: Sequence[str]) -> None:
-    if (lines or heading == _MISSING) and room.take("\n".join((heading, *lines))):
-        room.sections.append("\n".join((heading, *lines)))
+        kept.append(cut_end(line, left))
+        left -= count_tokens(kept[-1]) or 1
+    if kept:
+        room.place(heading, *kept, cost=most - left)
 
 
 def _messages(room: _Room, question: str, asked_at: datetime) -> tuple[PromptMessage, ...]:

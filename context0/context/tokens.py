@@ -18,6 +18,7 @@ _WIDE: Final = re.compile(r"[\u0590-\u200f\u2030-\uffff]")  # but dashes and cur
 _WIDEST: Final = re.compile(r"[\U00010000-\U0010ffff]")
 _MOST_CHARACTERS_A_TOKEN: Final = 10
 """No token of this estimate spans more characters, the single space before it counted in."""
+_MOST_TOKENS_A_CHARACTER: Final = 4
 CUT_MARK: Final = " […] "
 MESSAGE_TOKENS: Final = 4
 """What a message of a prompt costs beside its text."""
@@ -33,12 +34,19 @@ def count_tokens(text: str) -> int:
     return pieces + len(_WIDE.findall(text)) + 3 * len(_WIDEST.findall(text))
 
 
+def fits(text: str, tokens: int) -> bool:
+    """Tell whether a text costs at most so many tokens; a short one is not counted for it."""
+    if len(text) * (1 if text.isascii() else _MOST_TOKENS_A_CHARACTER) < tokens:
+        return True
+    return len(text) <= tokens * _MOST_CHARACTERS_A_TOKEN and count_tokens(text) <= tokens
+
+
 def cut_middle(text: str, tokens: int) -> str:
     """Return `text`, or so much of its head and its tail that it costs at most `tokens`, with a mark between them.
 
     Words are not cut apart. Too few tokens for the mark leave nothing but the head.
     """
-    if len(text) <= tokens * _MOST_CHARACTERS_A_TOKEN and count_tokens(text) <= tokens:
+    if fits(text, tokens):
         return text
     room = tokens - count_tokens(CUT_MARK)
     if room <= 1:
@@ -48,7 +56,7 @@ def cut_middle(text: str, tokens: int) -> str:
 
 def cut_end(text: str, tokens: int) -> str:
     """Return `text`, or so much of its head that it costs at most `tokens`, with a mark behind it."""
-    if len(text) <= tokens * _MOST_CHARACTERS_A_TOKEN and count_tokens(text) <= tokens:
+    if fits(text, tokens):
         return text
     room = tokens - count_tokens(CUT_MARK)
     return f"{_head(text, room).rstrip()}{CUT_MARK.rstrip()}" if room > 1 else _head(text, tokens)

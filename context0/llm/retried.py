@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import stamina
 
@@ -13,10 +13,12 @@ from context0.llm.protocol import Prompt, PromptMessage
 from context0.llm.wrapper import Wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
     from context0.llm.protocol import LLM, A, Chunk, Usage
     from context0.retry_budget import RetryBudget
+
+T = TypeVar("T")
 
 _REPAIR: Final = "This was not valid: {problem}. Say the same again, with nothing but JSON that is valid by the schema."
 _LONGEST_ANSWER_TO_REPAIR: Final = 20_000
@@ -49,10 +51,11 @@ class Retried(Wrapper):
         self._budget = budget
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
-        async for attempt in self._attempts():
-            with attempt:
-                pieces = self._llm.stream(prompt)
-                first = await anext(pieces, None)
+        async def begun() -> tuple[AsyncGenerator[Chunk, None], Chunk | None]:
+            pieces = self._llm.stream(prompt)
+            return pieces, await anext(pieces, None)
+
+        pieces, first = await self._insisted(begun)
         async with aclosing(pieces):
             if first is not None:
                 yield first
@@ -62,16 +65,24 @@ class Retried(Wrapper):
     async def complete(self, prompt: Prompt, *, schema: type[A]) -> tuple[A, Usage]:
         """As the protocol says; an invalid answer goes back once to be repaired, if the budget allows."""
         try:
-            return await self._completed(prompt, schema)
+            return await self._insisted(lambda: self._llm.complete(prompt, schema=schema))
         except LLMInvalid as error:
             if not error.answer or not self._withdraw():
                 raise
             return await self._llm.complete(_to_repair(prompt, error), schema=schema)
 
-    async def _completed(self, prompt: Prompt, schema: type[A]) -> tuple[A, Usage]:
+    async def _insisted(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what `ask` gives, by another attempt where the first fails; only then a retrier is made: 70 us."""
+        self._budget.deposit()
+        try:
+            return await ask()
+        except LLMUnavailable as error:
+            failed = error
         async for attempt in self._attempts():
             with attempt:
-                answer = await self._llm.complete(prompt, schema=schema)
+                if attempt.num == 1:
+                    raise failed
+                answer = await ask()
         return answer
 
     def _withdraw(self) -> bool:
@@ -81,7 +92,6 @@ class Retried(Wrapper):
         return allowed
 
     def _attempts(self) -> AsyncIterator[stamina.Attempt]:
-        self._budget.deposit()
         rule, made = self._rule, 0
 
         def hook(error: Exception) -> bool | float:

@@ -165,7 +165,7 @@ class ResultCache(Generic[A]):
             answer = await in_thread_if(many, partial(self._kind.shareable, loaded))
             if self._shared is not None and token is not None and self._kind.keeps(answer):
                 await self._shared.put(scope, token, fields, answer, until_ms=self._until_ms(scope))
-            keeping = partial(Kept[A], answer, scope.owner, self._kind.memories_of(answer), started)
+            keeping: Callable[[], Kept[A]] = partial(Kept, answer, scope.owner, self._kind.memories_of(answer), started)
             return await in_thread_if(many, keeping)
 
         return (await self.cache.load(key, fetch)).answer, False

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 from urllib.parse import unquote
 
@@ -26,8 +27,13 @@ class Links:
 
     def __init__(self, *, own: Iterable[str], recalled: Iterable[str]) -> None:
         self._own = "\n".join(own)
-        texts = [reading for text in recalled for reading in (text.casefold(), *undisguised(text))]
-        self._named = frozenset(host for text in texts for host in _HOST.findall(text))
+        self._recalled = tuple(recalled)
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """The hosts that recalled text names; looked for when an answer names one, as few do: 0.3 ms."""
+        texts = [reading for text in self._recalled for reading in (text.casefold(), *undisguised(text))]
+        return frozenset(host for text in texts for host in _HOST.findall(text))
 
     def may_live(self, address: str, *, loads: bool) -> bool:
         """Tell whether `address`, as it stands in an answer, may be a link. loads: it is fetched without a click."""

@@ -7,7 +7,7 @@ log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * length / mea
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -82,9 +82,10 @@ class Postings:
             chunk = slice(self.starts[key], self.starts[key + 1]) if is_sealed[place] else slice(0)
             rows, counts = self.rows[chunk], self.counts[chunk]
             if late_ends[place] > late[place]:
-                late_rows, late_counts = np.unique(self.tail_rows[late[place] : late_ends[place]], return_counts=True)
-                rows = np.concatenate([rows, late_rows])
-                counts = np.concatenate([counts, late_counts.astype(np.float32)])
+                late_rows = self.tail_rows[late[place] : late_ends[place]]
+                starts = _starts(late_rows)
+                rows = np.concatenate([rows, late_rows[starts]])
+                counts = np.concatenate([counts, _sizes(starts, len(late_rows))])
             yield rows, counts
 
     def bm25(self, terms: Sequence[int], *, k1: float = K1, b: float = B) -> Scores:
@@ -106,7 +107,7 @@ class Postings:
         late, late_ends = self._tail_places(wanted)
         counted = np.where(is_sealed, self.starts[np.minimum(at + 1, len(self.keys))] - self.starts[at], 0)
         for place in np.flatnonzero(late_ends > late).tolist():
-            counted[place] += len(np.unique(self.tail_rows[late[place] : late_ends[place]]))
+            counted[place] += len(_starts(self.tail_rows[late[place] : late_ends[place]]))
         frequencies: list[int] = counted.tolist()
         return frequencies
 
@@ -125,7 +126,7 @@ class Postings:
         """Return the same index without a tail. Its rows lie behind all sealed ones, so that the two are put together
         by counting, without sorting: 50 ms for three million postings."""
         terms, rows, counts = _counted(self.tail_terms, self.tail_rows)
-        first = np.flatnonzero(np.append(True, terms[1:] != terms[:-1]))
+        first = _starts(terms)
         distinct, added = terms[first], np.diff(np.append(first, len(terms)))
         at, is_known = self._sealed_places(distinct)
         new_at = at[~is_known]
@@ -153,7 +154,21 @@ def _in_order(terms: Terms, rows: Rows) -> tuple[Terms, Rows]:
 
 def _counted(terms: Terms, rows: Rows) -> tuple[Terms, Rows, Scores]:
     """Return the distinct pairs of a term and a row, both sorted by both, and how often each is there."""
-    is_first = np.append(True, (terms[1:] != terms[:-1]) | (rows[1:] != rows[:-1]))
-    first = np.flatnonzero(is_first)
-    counts = np.diff(np.append(first, len(terms))).astype(np.float32)
-    return terms[first], rows[first], counts
+    first = np.flatnonzero(np.append(True, (terms[1:] != terms[:-1]) | (rows[1:] != rows[:-1])))
+    return terms[first], rows[first], _sizes(first, len(terms))
+
+
+def _starts(ordered: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return where each distinct number begins, of a row of them in order; a fifth of what `np.unique` takes."""
+    differs = np.empty(len(ordered), np.bool_)
+    differs[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=differs[1:])
+    return differs.nonzero()[0]
+
+
+def _sizes(starts: npt.NDArray[np.intp], end: int) -> Scores:
+    """Return how far it is from each start to the next one, and from the last one to the end."""
+    sizes = np.empty(len(starts), np.float32)
+    np.subtract(starts[1:], starts[:-1], out=sizes[:-1], casting="unsafe")
+    sizes[-1:] = end - starts[-1:]
+    return sizes

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from context0.context.tokens import CUT_MARK, count_tokens, cut_end, cut_middle
+from context0.context.tokens import CUT_MARK, count_tokens, cut_end, cut_middle, fits
 from tests.operations_report import read_rows
 
 ENGLISH: Final = (
@@ -94,3 +94,13 @@ def test_the_middle_goes_and_a_mark_stands_in_its_place() -> None:
     assert cut.startswith("first words,")
     assert cut.endswith("the last words")
     assert CUT_MARK.strip() in cut
+
+
+@given(text=st.text(st.sampled_from("aB3 ,\n\tä日😀\u200b"), max_size=60), tokens=st.integers(0, 80))
+def test_a_text_fits_where_it_costs_no_more(text: str, tokens: int) -> None:
+    assert fits(text, tokens) == (count_tokens(text) <= tokens)
+
+
+@given(lines=st.lists(st.text(st.sampled_from("aB3 ,\tä日😀\u200b"), min_size=1, max_size=20), min_size=1, max_size=6))
+def test_lines_cost_together_what_each_costs(lines: list[str]) -> None:
+    assert count_tokens("\n".join(lines)) == sum(map(count_tokens, lines))

@@ -1,5 +1,6 @@
 """The provider for OpenAI-compatible servers (B5, A7, B10): what it sends, what it understands, how servers differ."""
 
+import gzip
 from typing import Literal
 
 import orjson
@@ -137,6 +138,23 @@ async def test_a_server_that_refuses_everything_is_asked_a_few_times_only(server
 async def test_a_server_that_does_not_stream_is_understood(server, connect):
     server.otherwise = Reply(streams=False)
     assert await answer(connect()) == ("Hello there.", Usage(prompt_tokens=4, completion_tokens=3))
+
+
+async def test_a_compressed_stream_is_understood(server, connect):
+    event = b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+    packed = gzip.compress(event)
+    server.script(Reply(body=packed, headers={**headers, "content-length": str(len(packed))}))
+    assert (await answer(connect()))[0] == "Hi"
+
+
+async def test_a_cookie_of_the_server_comes_back(server, connect):
+    event = b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    server.script(Reply(body=event, headers={"content-type": "text/event-stream", "set-cookie": "place=7; Path=/"}))
+    llm = connect()
+    await answer(llm)
+    await answer(llm)
+    assert [request.headers.get("cookie") for request in server.requests] == [None, "place=7"]
 
 
 async def test_no_more_than_a_hundred_connections_are_open_at_once(server, connect):

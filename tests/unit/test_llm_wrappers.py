@@ -1,6 +1,8 @@
 """The wrappers around a model (B5, D18): deadlines, retries and fallbacks, on scripted models without a network."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable
 
 import pytest
@@ -138,6 +140,54 @@ async def test_the_first_token_the_next_and_the_whole_have_their_deadlines():
     with pytest.raises(LLMTimeout):
         await Deadlined(slow_to_begin, Deadlines(complete_s=0.01)).complete(PROMPT, schema=Fact)
     assert (slow_to_begin.cancelled, slow_to_go_on.cancelled) == (2, 2)
+
+
+async def test_each_wait_has_its_own_time_and_what_the_reader_takes_counts_for_none():
+    class Halting(Faulty):
+        async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+            for pause_s in (0.0, 0.08, 0.0, 60.0):
+                await asyncio.sleep(pause_s)
+                yield Chunk(text="a")
+
+    seen = []
+    with pytest.raises(LLMInterrupted, match=r"0\.3 s"):
+        async for chunk in Deadlined(Halting(), Deadlines(first_token_s=0.05, between_tokens_s=0.3)).stream(PROMPT):
+            seen.append(chunk.text)
+            await asyncio.sleep(0.35 if len(seen) == 2 else 0.0)
+    assert seen == ["a", "a", "a"]
+
+
+async def test_a_piece_that_comes_as_its_time_ends_is_passed_on_and_its_reader_is_left_alone():
+    loop, came = asyncio.get_running_loop(), asyncio.Event()
+
+    def busy_until_it_is_late() -> None:
+        time.sleep(0.03)
+        loop.call_soon(came.set)  # as what a socket tells: before the timers of the same round
+
+    class LateByNothing(Faulty):
+        async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+            loop.call_soon(busy_until_it_is_late)
+            await came.wait()
+            yield Chunk(text="a")
+
+    seen = []
+    async for chunk in Deadlined(LateByNothing(), Deadlines(first_token_s=0.02)).stream(PROMPT):
+        seen.append(chunk.text)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    assert seen == ["a"]
+
+
+async def test_a_model_that_goes_on_after_its_time_is_cut_off_all_the_same():
+    class Deaf(Faulty):
+        async def stream(self, prompt: Prompt) -> AsyncGenerator[Chunk, None]:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            yield Chunk(text="a")
+
+    with pytest.raises(LLMTimeout):
+        await texts_of(Deadlined(Deaf(), Deadlines(first_token_s=0.01)))
+    assert asyncio.current_task().cancelling() == 0
 
 
 async def test_a_timeout_of_the_model_itself_is_not_taken_for_ours():
