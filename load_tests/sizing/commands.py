@@ -1,5 +1,6 @@
 """Counts what each operation asks of MongoDB, when the owner is in memory."""
 
+import asyncio
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +42,16 @@ async def counted(url: str, *, repeats: int) -> dict[str, float]:
                 "turn": lambda n: chat.send(f"What of number {n}?", user_id="anna", session_id=session_id),
             }
             for name, one in work.items():
+                await _settled(chat)
                 counter.reset()
                 for n in range(repeats):
                     await one(n)
+                await _settled(chat)
                 told[name] = len(counter.names) / repeats
     return told
+
+
+async def _settled(chat: ChatService) -> None:
+    """Return when nothing runs behind an answer any more."""
+    while running := set(chat._background):
+        await asyncio.wait(running)
