@@ -53,5 +53,5 @@ async def counted(url: str, *, repeats: int) -> dict[str, float]:
 
 async def _settled(chat: ChatService) -> None:
     """Return when nothing runs behind an answer any more."""
-    while running := set(chat._background):
+    while running := set(chat._background):  # noqa: SLF001 - nobody else has to know
         await asyncio.wait(running)
