@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import apsw
 import apsw.aio
+import stamina
 
 from stores.blocking import in_thread
 from stores.errors import Conflict, Full, Incompatible, StoreError, Timeout, Unavailable
@@ -253,12 +254,18 @@ class _DaemonController(apsw.aio.AsyncIO):
 def _set_up_writer(connection: apsw.Connection, synchronous: Synchronous, schema: Schema) -> None:
     connection.set_busy_timeout(_BUSY_MS)
     refuse_foreign_tables(connection, schema)  # before the first change of the file
-    connection.pragma("journal_mode", "wal")
+    _switch_to_wal(connection)
     connection.pragma("synchronous", synchronous)
     connection.pragma("secure_delete", True)
     connection.pragma("wal_autocheckpoint", 4_000)
     connection.pragma("cache_size", -32_000)
     migrate(connection, schema)
+
+
+def _switch_to_wal(connection: apsw.Connection) -> None:
+    """Switch a new file. Of two who do so at once SQLite refuses one at once, without minding the time for waiting."""
+    again = stamina.RetryingCaller(attempts=None, timeout=_BUSY_MS / 1000, wait_initial=0.005, wait_max=0.1)
+    again(apsw.BusyError, connection.pragma, "journal_mode", "wal")
 
 
 def _watcher_of(path: Path) -> apsw.Connection:
