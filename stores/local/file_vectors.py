@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 import weakref
 from collections.abc import Collection, Sequence
 from mmap import PROT_READ, mmap
@@ -26,7 +25,6 @@ _PROPOSED_TIMES: Final = 8
 _READ: Final = 32
 _READ_TIMES: Final = 1.5
 """Rows whose vectors are read, at least, and for each one wanted; with 1.2 for each one none was missed."""
-_PARTED_FROM: Final = 200_000
 _OCTETS_IN_MEMORY: Final = 512 << 20
 """Where they are more, they stay in their file, mapped."""
 _CANONICAL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -55,10 +53,8 @@ class FileVectors:
         self.alive: Mask = np.ones(manifest.rows, np.bool_)
         self.alive[self._order[:-1][self._keys[1:] == self._keys[:-1]]] = False  # a later row has taken its place
         self._living = int(self.alive.sum())
-        bits = _signs(edition)
-        self._parts = [(rows.start, Signs(bits[rows])) for rows in _parts(manifest.rows)]
+        self._signs = Signs(_signs(edition))
         self._octets: Octets | None = None
-        self._reading_octets = threading.Lock()
         self._gone_read = 0
         self.read_removals()
 
@@ -79,13 +75,7 @@ class FileVectors:
         """Bytes in the memory of the process, once it was searched."""
         octets = _octets_size(self.edition.manifest)
         held = octets if octets <= _OCTETS_IN_MEMORY else 0
-        held += sum(signs.nbytes for _, signs in self._parts)
-        return held + sum(part.nbytes for part in (self._rows, self._order, self._keys, self.alive))
-
-    @property
-    def parts(self) -> int:
-        """How many parts a search has, see `top`."""
-        return len(self._parts)
+        return held + sum(part.nbytes for part in (self._rows, self._order, self._keys, self.alive, self._signs))
 
     def rows_of(self, ids: Collection[MemoryId]) -> Rows:
         """Return the row of each id, -1 for unknown ones: int64, shape (ids,)."""
@@ -128,47 +118,29 @@ class FileVectors:
         self.mask(rows[(rows >= 0) & (rows < noted["rows"].astype(np.int64))])
         self._gone_read += len(noted)
 
-    def top(
-        self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None, *, part: int | None = None
-    ) -> list[Hit]:
+    def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
         """Return the nearest living rows, best first, equal scores by ascending id: the nearest of what signs and
-        octets leave, which with ten wanted of a million misses less than one in a hundred.
-
-        part: look through this part of the rows only; so several threads share a search.
-        """
+        octets leave, which with ten wanted of a million misses less than one in a hundred."""
         if among is None:
-            allowed = self.alive
+            allowed, count = self.alive, self._living
         else:
             known = self.rows_of(among)
             allowed = np.zeros(len(self.alive), np.bool_)
             allowed[known[known >= 0]] = True
             allowed &= self.alive
-        parts = self._parts if part is None else self._parts[part : part + 1]
-        rows = np.concatenate([self._proposed(vector, limit, allowed, first, signs) for first, signs in parts])
+            count = int(np.count_nonzero(allowed))
+        manifest = self.edition.manifest
+        rows = self._signs.near(vector, max(PROPOSED, _PROPOSED_TIMES * limit), allowed, count)
+        if self._octets is None:
+            self._octets = Octets(_octets(self._octets_file, manifest), self._rows["scale"])
+        rows = np.sort(self._octets.nearest(rows, vector, max(_READ, int(_READ_TIMES * limit))))
         return best_hits(self._scores(rows, vector), rows, limit, self.ids)
-
-    def _proposed(self, vector: FloatVector, limit: int, allowed: Mask, first: int, signs: Signs) -> Rows:
-        """Return those rows of a part that are worth reading, ascending."""
-        mine = allowed[first : first + len(signs)]
-        most = max(PROPOSED // self.parts, _PROPOSED_TIMES * limit)
-        rows = first + signs.near(vector, most, mine, int(np.count_nonzero(mine)))
-        with self._reading_octets:
-            if self._octets is None:
-                self._octets = Octets(_octets(self._octets_file, self.edition.manifest), self._rows["scale"])
-        return np.sort(self._octets.nearest(rows, vector, max(_READ // self.parts, int(_READ_TIMES * limit))))
 
     def _scores(self, rows: Rows, vector: FloatVector) -> npt.NDArray[np.float32]:
         size = self.dimension * 4
         read = b"".join([os.pread(self._vectors, size, row * size) for row in rows.tolist()])
         matrix: FloatMatrix = np.frombuffer(read, "<f4").reshape(len(rows), self.dimension)
         return matrix @ vector
-
-
-def _parts(rows: int) -> list[slice]:
-    """Return the parts of so many rows: two where each takes far longer than a hop to another thread."""
-    count = 2 if rows >= _PARTED_FROM else 1
-    size = -(-rows // count)
-    return [slice(first, min(first + size, rows)) for first in range(0, max(rows, 1), max(size, 1))]
 
 
 def packed(ids: Sequence[str]) -> Packed:

@@ -1,8 +1,6 @@
 """The vectors of one owner: those in files, if there are many, and in memory what changed since."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
-from itertools import chain
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -118,32 +116,19 @@ class OwnerVectors:
 
     def top(self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None) -> list[Hit]:
         """Return the nearest, best first, equal scores by ascending id. Raises InvalidVector, DimensionMismatch."""
-        return best_of([search() for search in self.searches(vector, limit, among)], limit)
-
-    def searches(
-        self, vector: FloatVector, limit: int, among: Collection[MemoryId] | None = None
-    ) -> list[Callable[[], list[Hit]]]:
-        """Return what a search consists of: each may run in a thread of its own, `best_of` them is what `top` returns.
-
-        Raises InvalidVector, DimensionMismatch.
-        """
         self.check(vector)
         recent, filed = self.recent, self.filed
+        hits = recent.top(vector, limit, among)
         if filed is None:
-            return [partial(recent.top, vector, limit, among)]
-
-        def first() -> list[Hit]:
-            if among is None:
-                return [*recent.top(vector, limit), *filed.top(vector, limit, part=0)]
-            found = recent.top(vector, limit, among)
-            if len(among) > len(filed) // _MOST_OF:
-                passing = set(among)
-                if len(near := [h for h in filed.top(vector, limit * _TRIED_TIMES) if h.id in passing]) >= limit:
-                    return found + near[:limit]
-            return found + filed.top(vector, limit, [one for one in among if one not in recent.row_of])
-
-        rest = range(1, filed.parts if among is None else 1)
-        return [first, *(partial(filed.top, vector, limit, part=part) for part in rest)]
+            return hits
+        if among is not None and len(among) > len(filed) // _MOST_OF:
+            passing = set(among)
+            near = [hit for hit in filed.top(vector, limit * _TRIED_TIMES) if hit.id in passing]
+            if len(near) >= limit:
+                return _best([*hits, *near], limit)
+        if recent.row_of:
+            among = among if among is None else [one for one in among if one not in recent.row_of]
+        return _best([*hits, *filed.top(vector, limit, among)], limit)
 
     def changes(self) -> tuple[list[MemoryId], list[int], list[bytes]]:
         """Return what is in memory only: ids, versions, vectors."""
@@ -182,6 +167,5 @@ class OwnerVectors:
         return known | dict(zip(others, self.filed.versions(rows).tolist(), strict=True))
 
 
-def best_of(found: Sequence[Sequence[Hit]], limit: int) -> list[Hit]:
-    """Return the best of several searches, best first, equal scores by ascending id."""
-    return sorted(chain.from_iterable(found), key=lambda hit: (-hit.score, hit.id))[:limit]
+def _best(hits: Sequence[Hit], limit: int) -> list[Hit]:
+    return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]

@@ -19,7 +19,7 @@ from stores.local import editions
 from stores.local.building import RowWriter, Stopped
 from stores.local.editions import Edition, Torn
 from stores.local.file_vectors import FileVectors, canonical, log_removal
-from stores.local.owner_vectors import OwnerVectors, Watermark, best_of
+from stores.local.owner_vectors import OwnerVectors, Watermark
 from stores.local.sizes import Sizes
 from stores.owner.owner_cache import OwnerCache
 from stores.protocols import DocumentStore
@@ -115,8 +115,7 @@ class LocalVectors:
             self._begin_work(scope, vectors)
         if vectors.is_quick:
             return vectors.top(vector, limit, among)
-        searches = vectors.searches(vector, limit, among)
-        return best_of(await asyncio.gather(*map(in_thread, searches)), limit)
+        return await in_thread(vectors.top, vector, limit, among)
 
     async def build(self, scope: Scope, progress: Progress | None = None) -> int:
         """Wait until the owner's files are whole, if there are to be any; return how many vectors there are.
