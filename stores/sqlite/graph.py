@@ -14,7 +14,7 @@ import apsw
 from stores.records import Document, Hit, MemoryId, Scope
 from stores.sqlite.codec import to_ms_or_none
 from stores.sqlite.database import SqliteDatabase
-from stores.sqlite.rows import as_json, owner_number, query, row_of, row_range
+from stores.sqlite.rows import as_json, owner_number, query, row_of, row_range, rows_of
 from stores.sqlite.searching import MANY
 from stores.sqlite.writing import replace_relations
 
@@ -108,7 +108,7 @@ def _search(
         hits = [hit for hit in _hits(connection, scores) if hit.id in passing]
         if len(hits) >= limit:
             return hits
-    rows = None if among is None else _rows_of(connection, among)
+    rows = None if among is None else set(rows_of(connection, among, number))
     scores = _scores(connection, number, walk, rows)
     if rows is not None:
         scores = {row: score for row, score in scores.items() if row in rows}
@@ -144,11 +144,6 @@ def _scores(
 def _hits(connection: apsw.Connection, scores: Mapping[int, float]) -> list[Hit]:
     ids = "SELECT row, id FROM memories WHERE row IN (SELECT value FROM json_each(?))"
     return [Hit(memory_id, scores[row]) for row, memory_id in query(connection, ids, (as_json(scores),))]
-
-
-def _rows_of(connection: apsw.Connection, ids: Collection[MemoryId]) -> set[int]:
-    sql = "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?))"
-    return {row for (row,) in query(connection, sql, (as_json(ids),))}
 
 
 def _touching(

@@ -35,6 +35,12 @@ def row_range(number: int) -> tuple[int, int]:
     return number * ROWS_PER_OWNER, (number + 1) * ROWS_PER_OWNER - 1
 
 
+def rows_of(connection: apsw.Connection, ids: Iterable[str], number: int) -> list[int]:
+    """Return the rows of those of the ids that are the owner's, in any order."""
+    sql = "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?)) AND +row BETWEEN ? AND ?"
+    return [row for (row,) in query(connection, sql, (as_json(ids), *row_range(number)))]
+
+
 def row_of(connection: apsw.Connection, memory_id: str, owner: str, now_ms: int | None) -> int | None:
     """Return the row of a memory that is not deleted, and not over either if `now_ms` is given."""
     sql = (

@@ -16,7 +16,7 @@ import orjson
 from stores.owner.postings import K1
 from stores.records import Hit, MemoryId, TimeWindow
 from stores.sqlite.codec import to_ms
-from stores.sqlite.rows import SEARCHED, as_json, owner_number, query, row_range
+from stores.sqlite.rows import SEARCHED, as_json, owner_number, query, row_range, rows_of
 
 _MOST_READ: Final = 15_000
 """So many places of the rarest words are read, which keeps a search of a million memories within some 10 ms."""
@@ -56,7 +56,7 @@ def keyword(
     read = partial(_holders, connection, terms, number, memories)
     if among is not None and len(among) <= _FEW:
         rarities = _rarities(read(_MOST_READ), memories)
-        return _ranked(connection, _rows_of(connection, among), rarities, limit, now_ms)
+        return _ranked(connection, rows_of(connection, among, number), rarities, limit, now_ms)
     if among is None or len(among) > MANY:
         holders = read(_MOST_READ)
         rarities = _rarities(holders, memories)
@@ -159,15 +159,10 @@ def _proposed(
             rows = _holding(connection, f"({any_of}) AND {held.term}", first, last)
         scores[np.isin(proposed, rows, assume_unique=True)] += rarities[held.term]
     if among is not None:
-        allowed = np.isin(proposed, np.array(_rows_of(connection, among), np.int64))
+        allowed = np.isin(proposed, np.array(rows_of(connection, among, number), np.int64))
         proposed, scores = proposed[allowed], scores[allowed]
     best: list[int] = proposed[np.argsort(-scores, kind="stable")].tolist()
     return best
-
-
-def _rows_of(connection: apsw.Connection, ids: Collection[MemoryId]) -> list[int]:
-    sql = "SELECT row FROM memories WHERE id IN (SELECT value FROM json_each(?))"
-    return [row for (row,) in query(connection, sql, (as_json(ids),))]
 
 
 def _ranked(

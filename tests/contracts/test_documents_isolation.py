@@ -148,6 +148,18 @@ async def probe_keyword(store: DocumentStore, document: Document) -> None:
     assert await store.keyword(["note"], "note", scope=STRANGER, limit=9, among=among, now=NOW) == []
 
 
+async def test_ids_of_others_are_not_found_by_one_who_has_memories_of_the_same_words(documents: DocumentStore) -> None:
+    await hers(documents)
+    own = build_document("note of a stranger", id=named(50), entities=("munich",))
+    await documents.put_many([own], scope=STRANGER, now=NOW)
+    among = [LIVE, named(1), own.memory.id]
+    found = await documents.keyword(["note"], "note", scope=STRANGER, limit=9, among=among, now=NOW)
+    assert [hit.id for hit in found] == [own.memory.id]
+    assert await documents.keyword(["note"], "note", scope=STRANGER, limit=9, among=[LIVE], now=NOW) == []
+    assert await documents.temporal(TimeWindow(), scope=STRANGER, limit=9, among=[LIVE], now=NOW) == []
+    assert [row.id for row in await documents.index_rows(among, scope=STRANGER)] == [own.memory.id]
+
+
 async def probe_temporal(store: DocumentStore, document: Document) -> None:
     assert await store.temporal(TimeWindow(), scope=STRANGER, limit=9, now=NOW) == []
     assert await store.temporal(TimeWindow(), scope=STRANGER, limit=9, among=[LIVE], now=NOW) == []
