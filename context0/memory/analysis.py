@@ -63,7 +63,7 @@ class QuestionReader:
 
     async def read(self, request: SearchRequest, speakers: tuple[str, ...], progress: Progress) -> QueryAnalysis:
         """Return the analysis of the request's question. Never raises Context0Error."""
-        reference = request.reference_time.replace(second=0, microsecond=0)
+        reference = _reference(request)
         reading = partial(_by_rules, request.text, reference, speakers)
         by_rules = await in_thread_if(len(request.text) > LONG_QUESTION, reading)
         if self._further is None or not is_complex(request.text, by_rules.range):
@@ -91,7 +91,12 @@ class QuestionReader:
 
 def speakers_named(request: SearchRequest, speakers: tuple[str, ...]) -> tuple[str, ...]:
     """Return which of the speakers the question names, by rules."""
-    return _by_rules(request.text, request.reference_time.replace(second=0, microsecond=0), speakers).speakers
+    return _by_rules(request.text, _reference(request), speakers).speakers
+
+
+def _reference(request: SearchRequest) -> datetime:
+    """Return what "yesterday" counts from, to the minute: so what was read once is known again."""
+    return request.reference_time.replace(second=0, microsecond=0)
 
 
 @lru_cache(maxsize=2_048)

@@ -61,7 +61,7 @@ def keyword(
         holders = read(_MOST_READ)
         rarities = _rarities(holders, memories)
         proposed = _proposed(connection, holders, rarities, number, None)
-        hits = _best(connection, proposed, rarities, limit, now_ms, among and set(among))
+        hits = _best(connection, proposed, rarities, limit, now_ms, None if among is None else set(among))
         if among is None or len(hits) == limit:
             return hits
     holders = read(memories)
