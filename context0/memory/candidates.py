@@ -16,6 +16,7 @@ class Candidates:
     places: the entry of an id. conditions: what the request narrows to, each told as what it is to miss it.
     allowed: may be returned, which changes while texts are fetched. total: the score that orders them.
     complete: every memory of the owner is a candidate. signals: what the total is made of, each times its weight.
+    weighed: so many of the first have signals, the others stand behind them by their arms alone; None is all.
     minimum: the relevance below which nothing is allowed. spared: arms that were not waited for.
     """
 
@@ -28,6 +29,7 @@ class Candidates:
     conditions: Sequence[tuple[str, Mask]] = ()
     signals: Mapping[SignalName, Scores] = field(default_factory=dict)
     weights: Mapping[SignalName, float] = field(default_factory=dict)
+    weighed: int | None = None
     relevance: float | None = None
     minimum: float = 0.0
     spared: Sequence[ArmName] = ()

@@ -16,6 +16,8 @@ from stores.records import MemoryId
 
 _SUCCESSION: Final = "succession"
 """What a fact inherits from the one it ended, or loses to the one that ended it."""
+_ARMS_ALONE: Final = "arms_alone"
+"""All that one has which stands behind those that were weighed."""
 _NEARLY: Final = 1e-4
 
 
@@ -33,7 +35,8 @@ def explained(candidates: Candidates, row: int) -> dict[str, object]:
     }
     rest = float(candidates.total[row]) - sum(contributions.values())
     if abs(rest) > _NEARLY:
-        contributions[_SUCCESSION] = rest
+        is_weighed = candidates.weighed is None or row < candidates.weighed
+        contributions[_SUCCESSION if is_weighed else _ARMS_ALONE] = rest
     return {
         "ranks": ranks,
         "scores": scores,

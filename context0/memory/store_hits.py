@@ -93,6 +93,7 @@ def weighed(
         places={memory_id: place for place, memory_id in enumerate(ids)},
         arms={name: scores[order] for name, scores in found.arms.items()},
         allowed=np.append(allowed, np.ones(len(rest), np.bool_)) & (likeness is None or likeness >= least),
+        weighed=len(places),
         relevance=likeness,
         minimum=least,
         total=np.append(total, behind_all),

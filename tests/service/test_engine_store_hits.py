@@ -68,6 +68,8 @@ async def test_all_that_the_arms_find_is_found_page_by_page(
         if (cursor := page.next_cursor) is None:
             break
     assert len({item.memory.id for item in found}) == len(found) == 10
+    told = [set(item.explanation["contributions"]) for item in found]  # type: ignore[call-overload]
+    assert [one == {"arms_alone"} for one in told] == [place >= weighed for place in range(10)]
     assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
 
 
